@@ -39,7 +39,8 @@ endef
 
 $(STAMP): pyproject.toml constraints.txt
 	$(call new_env,$(ENV))
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo 'installing PyTorch and the rest into $(ENV): about a minute, and what the download takes'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(STAMP)
@@ -70,7 +71,8 @@ bench: $(BENCH)/.made
 
 $(BENCH)/.made: pyproject.toml constraints.txt bench/requirements.txt
 	$(call new_env,$(BENCH))
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[files]'
+	@echo 'installing Sightline and its peers into $(BENCH)'
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[files]'
 	@sed -e 's/#.*//' -e '/^[[:space:]]*$$/d' bench/requirements.txt | while read -r peer; do \
 		$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -c constraints.txt "$$peer" </dev/null \
 		|| echo "bench: left out, it does not install here: $$peer"; done
