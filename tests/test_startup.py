@@ -1,0 +1,86 @@
+"""Start-up stays short: what is imported when, and how long that takes.
+
+Times are the least of several runs in fresh processes, which is what the work itself costs on a busy machine; the
+modules that must not be there are named as well, since they are what makes a start-up slow.
+"""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+IMPORT_BUDGET = 0.050  # seconds beyond `import torch`
+HELP_BUDGET = 0.150  # seconds in all
+HEAVY = {"IPython", "click", "matplotlib", "narwhals", "pandas", "polars", "pyarrow", "rich", "scipy", "sklearn"}
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints when it runs `code`."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def imported_after(code: str) -> list[str]:
+    """The names in `sys.modules` when a fresh interpreter that runs `code` ends."""
+    at_end = "import atexit, json, sys; atexit.register(lambda: print(json.dumps(list(sys.modules))))"
+    return json.loads(python(f"{at_end}\n{code}").splitlines()[-1])
+
+
+def top_level(names: list[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+def test_import_brings_only_itself():
+    extra = set(imported_after("import torch, sightline")) - set(imported_after("import torch"))
+    assert top_level(sorted(extra)) - sys.stdlib_module_names == {"sightline"}
+
+
+def test_import_costs_at_most_50_ms_over_torch():
+    code = "import time, torch; start = time.perf_counter(); import sightline; print(time.perf_counter() - start)"
+    best = min(float(python(code)) for _ in range(3))
+    assert best <= IMPORT_BUDGET, f"import sightline took {best * 1e3:.0f} ms over import torch"
+
+
+def test_fitting_a_tensor_imports_no_library_it_does_not_need():
+    """`sl.fit` on tensors is torch's work: no frames, no estimators, no pictures."""
+    code = """
+import torch, sightline as sl
+sl.fit(torch.eye(3, dtype=torch.float64), torch.tensor([1.0, 2.0, 4.0]), loss="squared")
+"""
+    heavy = (top_level(imported_after(code)) - top_level(imported_after("import torch"))) & HEAVY
+    assert not heavy, f"fitting a tensor imported {', '.join(sorted(heavy))}"
+
+
+HELP = "import sys; sys.argv = ['sightline', '--help']; from sightline.cli import main; main()"
+
+
+def test_help_does_not_import_torch():
+    loaded = top_level(imported_after(HELP)) & ({"torch", "numpy", *HEAVY} - {"click"})
+    assert not loaded, f"sightline --help imported {', '.join(sorted(loaded))}"
+
+
+def test_help_takes_at_most_150_ms():
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        python(HELP)
+        best = min(best, time.perf_counter() - start)
+    assert best <= HELP_BUDGET, f"sightline --help took {best * 1e3:.0f} ms"
+
+
+@pytest.mark.parametrize("name", ["fit", "certify", "load", "LogisticRegression"])
+def test_public_names_are_found_and_listed(name):
+    import sightline
+
+    assert name in dir(sightline)
+    assert callable(getattr(sightline, name))
+
+
+def test_unknown_name_is_an_attribute_error():
+    import sightline
+
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = sightline.no_such_name
