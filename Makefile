@@ -62,7 +62,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 contracts: $(STAMP)
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 # The peers live apart from the product. One that does not install on this machine is named and left out.
 BENCH := .venv-bench
