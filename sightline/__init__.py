@@ -1,0 +1,35 @@
+"""Sightline: linear models in PyTorch that reach the right answer, prove it, and show why yours didn't."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Name -> module; imported when first asked for, so that ``import sightline`` costs next to nothing.
+_WHERE = {
+    "fit": "driver", "solve": "driver", "ConvergenceWarning": "driver",
+    "Result": "result",
+    "Certificate": "certificate", "Verdict": "certificate", "Witness": "certificate",
+    "Data": "data", "DataError": "data", "make_data": "data",
+    "Objective": "objective", "Weights": "objective",
+    "Penalty": "penalties", "L1": "penalties", "L2": "penalties",
+    "Loss": "losses", "Squared": "losses", "Logistic": "losses", "Softmax": "losses", "Hinge": "losses",
+    "SquaredHinge": "losses", "Huber": "losses", "Poisson": "losses", "Quantile": "losses",
+    "Trace": "trace",
+}  # fmt: skip
+
+__all__ = ["__version__", *_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'sightline' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"sightline.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

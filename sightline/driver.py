@@ -1,0 +1,319 @@
+"""The driver: choose a solver, step it, stop it, record it, interrupt it -> Result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from sightline.bounds import EPS, relative_scale
+from sightline.certificate import Certificate, Verdict, Witness
+from sightline.data import Data, make_data
+from sightline.losses import Loss, as_loss
+from sightline.objective import Objective, Weights
+from sightline.penalties import Penalty, as_penalty
+from sightline.result import Result
+from sightline.solvers.base import Solver, Step
+from sightline.trace import Trace
+from sightline.working import Working, standardised, without_null_space
+
+
+class ConvergenceWarning(UserWarning):
+    """A fit did not end at a proven optimum; the message has the verdict and the number."""
+
+
+POLISH_ELEMENTS = 1_000_000  # problems up to this size (rows · weights) take ...
+POLISH_STEPS = 2  # ... so many steps beyond the tolerance: quadratic convergence makes them full precision
+EXISTENCE_STEPS = 12  # steps without a proof after which a loss that may lack a minimum is examined for one
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What the driver gives: weights in the user's units and dtype, certificate, trace, and how it was done."""
+
+    weights: Weights
+    certificate: Certificate
+    trace: Trace
+    solver: str
+    n_iter: int
+
+
+def fit(
+    X: Any,
+    y: Any = None,
+    *,
+    loss: str | Loss,
+    penalty: str | Penalty | None = None,
+    strength: float | None = None,
+    C: float | None = None,
+    l1_ratio: float | None = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    offset: Any = None,
+    fit_intercept: bool = True,
+    classes: Sequence[Any] | None = None,
+    columns: Sequence[str] | None = None,
+    solver: str | Solver = "auto",
+    tol: float = 1e-6,
+    max_iter: int | None = None,
+    time_limit: float | None = None,
+    start: tuple[Any, Any] | None = None,
+    callback: Callable[[int, Step], bool | None] | None = None,
+    warn: bool = True,
+) -> Result:
+    """Fit a linear model to its proven optimum.
+
+    Minimises  Σ s_i loss(x_i·w + b + offset_i, y_i) + penalty(w),  s_i = weight_i / Σ weight;  b is never penalised.
+
+    Parameters
+    ----------
+    X : (n, p) tensor (any device), array, frame, SciPy sparse matrix.  y : (n,) target.
+    loss : 'squared', 'logistic', 'softmax', 'hinge', 'squared_hinge', 'huber', 'poisson', 'quantile', or a ``Loss``.
+    penalty : None, 'l2', 'l1', 'elasticnet' with ``strength`` (or ``C`` = 1 / (strength · Σ weight), scikit-learn's),
+        or ``L2(s)``, ``L1(s)``, ``ElasticNet(s, l1_ratio)``.
+    sample_weight : (n,) >= 0.  class_weight : 'balanced' or {label: weight}.  offset : (n,) added to the scores.
+    classes : all labels where y may lack some.  columns : names of the columns.
+    solver : 'auto' or a name in ``sightline.solvers.choice.SOLVERS``.
+    tol : relative gap to the optimum that must be proven.
+    max_iter, time_limit (seconds) : stop earlier; the verdict then is INACCURATE and the gap what was reached.
+    start : (weight, bias) to start from, shapes (K, p) and (K,).
+    callback : called with (step number, Step) after every step; returning True stops the fit (INTERRUPTED).
+    warn : raise a ``ConvergenceWarning`` when the verdict is neither OPTIMAL nor NOT_UNIQUE.
+
+    Returns
+    -------
+    Result.  Ctrl-C ends the fit with the best weights so far and the verdict INTERRUPTED.
+
+    Raises
+    ------
+    DataError : the data cannot be fitted.  ValueError : an argument is wrong.
+    """
+    loss = as_loss(loss)
+    data = make_data(
+        X, y, loss, sample_weight=sample_weight, class_weight=class_weight, offset=offset, columns=columns,
+        classes=classes,
+    )
+    if C is not None:
+        strength = strength_of(C, strength, data)
+        penalty = "l2" if penalty is None else penalty
+        if strength == 0:
+            penalty, strength = None, None
+    objective = Objective(data, loss, as_penalty(penalty, strength=strength, l1_ratio=l1_ratio), fit_intercept)
+    begin = None if start is None else _start(objective, start)
+    solution = solve(
+        objective, solver=solver, tol=tol, max_iter=max_iter, time_limit=time_limit, start=begin, callback=callback
+    )
+    if warn:
+        warn_unless_optimal(solution.certificate)
+    return to_result(objective, solution)
+
+
+def strength_of(C: float, strength: float | None, data: Data) -> float:
+    """scikit-learn's C as the strength of the mean form: 1 / (C Σ weight)."""
+    if strength is not None:
+        raise ValueError("C= and strength= say the same thing; give one of them.")
+    if not C > 0:
+        raise ValueError(f"C={C}; it must be a positive number (inf for no penalty).")
+    return 1.0 / (C * data.total_weight)
+
+
+def _start(objective: Objective, start: tuple[Any, Any]) -> Weights:
+    zeros = objective.zeros()
+    weight, bias = (torch.as_tensor(v, dtype=torch.float64, device=zeros.coef.device) for v in start)
+    try:
+        if objective.outputs is None:
+            return Weights(weight.reshape(objective.p), bias.reshape(()))
+        return Weights(weight.reshape(objective.outputs, objective.p).T, bias.reshape(objective.outputs))
+    except RuntimeError:
+        k = objective.outputs or 1
+        raise ValueError(
+            f"start has shapes {tuple(weight.shape)} and {tuple(bias.shape)}; it must be ({k}, {objective.p}) and ({k},)."
+        ) from None
+
+
+def to_result(objective: Objective, solution: Solution, **extra: Any) -> Result:
+    """The public result of a solved problem."""
+    design, data = objective.data.design, objective.data
+    weights = solution.weights
+    coef = weights.coef[None] if weights.coef.ndim == 1 else weights.coef.T.contiguous()
+    return Result(
+        weight=coef.to(design.dtype),
+        bias=weights.intercept.reshape(-1).to(design.dtype),
+        certificate=solution.certificate,
+        loss=objective.loss,
+        penalty=objective.penalty,
+        fit_intercept=objective.intercept,
+        classes=data.classes,
+        columns=data.columns,
+        solver=solution.solver,
+        n_iter=solution.n_iter,
+        rows=data.n,
+        total_weight=data.total_weight,
+        trace=solution.trace,
+        extra=extra,
+    )
+
+
+def solve(
+    objective: Objective,
+    *,
+    solver: str | Solver = "auto",
+    tol: float = 1e-6,
+    max_iter: int | None = None,
+    time_limit: float | None = None,
+    start: Weights | None = None,
+    callback: Callable[[int, Step], bool | None] | None = None,
+) -> Solution:
+    """Solve a problem in the user's units; ``fit`` for those who have an ``Objective``."""
+    from sightline.solvers.choice import choose
+
+    if not tol > 0:
+        raise ValueError(f"tol={tol}; it is the relative gap to prove and must be positive.")
+    if max_iter is not None and max_iter < 1:
+        raise ValueError(f"max_iter={max_iter}; it must be at least 1.")
+    run = _Run(objective, tol, max_iter, time_limit, callback)
+    try:
+        run.prepare()
+        method, reason = choose(run.working.objective, solver)
+        run.go(method, start)
+    except KeyboardInterrupt:
+        run.stopped = "interrupted"
+        reason = "interrupted"
+    return run.finish(reason)
+
+
+class _Run:
+    """One fit in progress: stopping, trace, best so far, interruption."""
+
+    def __init__(
+        self, objective: Objective, tol: float, max_iter: int | None, time_limit: float | None,
+        callback: Callable[[int, Step], bool | None] | None,
+    ) -> None:
+        self.user = objective
+        self.working = Working(objective)
+        self.tol, self.max_iter, self.time_limit, self.callback = tol, max_iter, time_limit, callback
+        self.trace = Trace()
+        self.begun = time.perf_counter()
+        self.best: Step | None = None
+        self.lower = -float("inf")
+        self.method = "none"
+        self.rank: int | None = None
+        self.stopped = ""
+        self.witness: Witness | None = None
+        self.solver = ""
+
+    def prepare(self) -> None:
+        """Working coordinates; dependent columns out where nothing else makes the solution unique."""
+        self.working = standardised(self.user)
+        if self.user.penalty.none and not self.user.loss.quadratic:
+            self.working, self.rank = without_null_space(self.working)
+
+    def go(self, solver: Solver, start: Weights | None) -> None:
+        """Step the solver until the proof is there, or it ends, or is stopped."""
+        objective = self.working.objective
+        begin = objective.zeros() if start is None else self.working.to_working(start)
+        self.solver = solver.name
+        may_lack = not objective.loss.attains_minimum
+        weights_total = begin.coef.numel()
+        polish = POLISH_STEPS if objective.n * weights_total <= POLISH_ELEMENTS else 0
+        proven = False
+        for number, step in enumerate(solver.steps(objective, begin)):
+            self._record(number, step)
+            if self._proven(step):
+                proven = True
+                if polish == 0 or step.bound.gap == 0:
+                    return
+                polish -= 1
+            elif proven:
+                return
+            if self.callback is not None and self.callback(number, step):
+                self.stopped = "interrupted"
+                return
+            if not proven and may_lack and number == EXISTENCE_STEPS and self._has_no_minimum():
+                return
+            if self.max_iter is not None and number >= self.max_iter:
+                self.stopped = f"max_iter={self.max_iter}"
+                return
+            if self.time_limit is not None and time.perf_counter() - self.begun > self.time_limit:
+                self.stopped = f"time_limit={self.time_limit:g} s"
+                return
+        if not proven and may_lack:
+            self._has_no_minimum()
+
+    def _record(self, number: int, step: Step) -> None:
+        seconds = time.perf_counter() - self.begun
+        self.trace.append(step.value, step.bound.gap, step.gradient_norm, seconds, step.weights)
+        lower = step.value - step.bound.gap
+        if lower > self.lower:
+            self.lower, self.method = lower, step.bound.method
+        best = self.best
+        slack = 0.0 if best is None else 4 * EPS * abs(best.value)
+        if best is None or step.value < best.value - slack or (
+            step.value <= best.value + slack and step.bound.gap <= best.bound.gap
+        ):
+            self.best = step
+
+    def _proven(self, step: Step) -> bool:
+        return step.bound.gap <= self.tol * relative_scale(self.working.objective, step.value)
+
+    def _has_no_minimum(self) -> bool:
+        from sightline.separability import falling_direction
+
+        self.witness = falling_direction(self.working)
+        return self.witness is not None
+
+    def finish(self, reason: str) -> Solution:
+        """Certificate of the weights as they are delivered: in the user's units and dtype."""
+        objective = self.working.objective
+        best = self.best
+        if best is None:
+            zeros = objective.zeros()
+            best = Step(zeros, objective.value(zeros), float("inf"))
+        user = self.working.to_user(best.weights)
+        dtype = self.user.data.design.dtype
+        if dtype != torch.float64:
+            user = Weights(user.coef.to(dtype).double(), user.intercept.to(dtype).double())
+        value, gap = best.value, best.bound.gap
+        if not (self.working.scale is None and dtype == torch.float64):
+            value = objective.value(self.working.to_working(user))
+            gap = best.bound.gap + max(0.0, value - best.value)
+        method = best.bound.method
+        if value - self.lower < gap:
+            gap, method = max(value - self.lower, 0.0) + 4 * EPS * abs(value), self.method
+        scale = relative_scale(objective, value, dtype)
+        certificate = Certificate(
+            self._verdict(gap, scale), value, gap, scale, self.tol, method, best.digits, self._witness()
+        )
+        text = f"{self.solver}: {reason}" + (f"; stopped by {self.stopped}" if self.stopped else "")
+        trace = replace(self.trace, weights=[(i, self.working.to_user(w)) for i, w in self.trace.weights])
+        return Solution(user, certificate, trace, text, max(len(self.trace) - 1, 0))
+
+    def _verdict(self, gap: float, scale: float) -> Verdict:
+        if self.witness is not None:
+            return Verdict.NO_MINIMUM
+        if gap <= self.tol * scale:
+            deficient = self.rank is not None and self.rank < self.user.p
+            return Verdict.NOT_UNIQUE if deficient else Verdict.OPTIMAL
+        return Verdict.INTERRUPTED if self.stopped == "interrupted" else Verdict.INACCURATE
+
+    def _witness(self) -> Witness | None:
+        if self.witness is not None or self.rank is None or self.rank >= self.user.p:
+            return self.witness
+        text = (
+            f"The {self.user.p} columns span {self.rank} dimensions"
+            + (" beside the intercept" if self.user.intercept else "")
+            + ": some are combinations of others, or constant. The smallest coefficients were chosen."
+        )
+        return Witness("null space", text, rank=self.rank, columns=self.user.p)
+
+
+def warn_unless_optimal(certificate: Certificate, category: type[Warning] = ConvergenceWarning) -> None:
+    """Warn, with the number, exactly when the weights are not proven optimal."""
+    if certificate.optimal:
+        return
+    import warnings
+
+    warnings.warn(str(certificate), category, stacklevel=3)

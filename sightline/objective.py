@@ -1,0 +1,218 @@
+"""The convex problem: weighted mean loss + penalty over data, at given weights.
+
+    F(w, b) = Σ s_i loss(x_i·w + b + offset_i, y_i) + penalty(w),   s_i = weight_i / Σ weight
+
+Value, gradient and dual point come from one pass over the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from sightline.data import Data
+from sightline.losses import Loss
+from sightline.penalties import NONE, Penalty
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Coefficients (p,) with intercept () for one output, (p, K) with (K,) for K; float64."""
+
+    coef: Tensor
+    intercept: Tensor
+
+    def flat(self) -> Tensor:
+        """One vector, output after output, the intercept last in each: (p + 1,) or (K (p + 1),)."""
+        if self.coef.ndim == 1:
+            return torch.cat([self.coef, self.intercept.reshape(1)])
+        return torch.cat([self.coef, self.intercept[None]]).T.reshape(-1)
+
+    def unflat(self, vector: Tensor) -> Weights:
+        """Weights of this shape from such a vector."""
+        if self.coef.ndim == 1:
+            return Weights(vector[:-1], vector[-1])
+        table = vector.reshape(self.coef.shape[1], -1)
+        return Weights(table[:, :-1].T, table[:, -1])
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The objective at some weights.
+
+    value : loss + penalty.  loss : the weighted mean loss alone.
+    scores : (n,) or (n, K), offset included.
+    dual : derivative of the loss in the scores, shape of the scores, without the row weights.
+    gradient : of the loss and the L2 part, in the form of Weights (intercept gradient 0 where there is none).
+    loss_gradient : of the loss alone, coefficients only: X'(s·dual).
+    """
+
+    value: float
+    loss: float
+    scores: Tensor
+    dual: Tensor
+    gradient: Weights
+    loss_gradient: Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Loss + penalty over data.  ``intercept`` says whether b may move; without it b stays 0."""
+
+    data: Data
+    loss: Loss
+    penalty: Penalty = NONE
+    intercept: bool = True
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return self.data.n
+
+    @property
+    def p(self) -> int:
+        """Columns."""
+        return self.data.design.p
+
+    @property
+    def outputs(self) -> int | None:
+        """None for one score a row, else K."""
+        return self.data.outputs
+
+    @cached_property
+    def row_weights(self) -> Tensor | float:
+        """s: weights that sum to one, (n,), or the number 1/n."""
+        weight = self.data.weight
+        return 1.0 / self.data.n if weight is None else weight / weight.sum()
+
+    def weighted(self, v: Tensor) -> Tensor:
+        """s·v for a (n,) or (n, K) v."""
+        s = self.row_weights
+        return v * s if not isinstance(s, Tensor) or v.ndim == 1 else v * s[:, None]
+
+    def mean(self, v: Tensor) -> float:
+        """Σ s_i v_i for v (n,)."""
+        s = self.row_weights
+        return float(v.sum()) * s if not isinstance(s, Tensor) else float(torch.dot(s, v))
+
+    @cached_property
+    def null_value(self) -> float:
+        """Loss of the best, or nearly best, model without coefficients: the scale of the objective."""
+        y = self.data.y
+        shape = y.shape if self.outputs is None else (self.n, self.outputs)
+        z = torch.zeros(shape, dtype=torch.float64, device=self.data.design.device)
+        if self.loss.targets == "real" and self.intercept:
+            z = z + self.weighted(y).sum(0)
+        elif self.loss.targets == "counts" and self.intercept:
+            z = z + self.weighted(y).sum(0).clamp(min=1e-300).log()
+        return self.mean(self.loss.value(self._shifted(z), y))
+
+    def zeros(self) -> Weights:
+        """All weights zero."""
+        k = () if self.outputs is None else (self.outputs,)
+        like = {"dtype": torch.float64, "device": self.data.design.device}
+        return Weights(torch.zeros((self.p, *k), **like), torch.zeros(k, **like))  # type: ignore[arg-type]
+
+    def _shifted(self, z: Tensor, rows: slice | None = None) -> Tensor:
+        offset = self.data.offset
+        if offset is None:
+            return z
+        part = offset if rows is None else offset[rows]
+        return z + (part if z.ndim == 1 else part[:, None])
+
+    def scores(self, weights: Weights) -> Tensor:
+        """X w + b + offset."""
+        return self._shifted(self.data.design.scores(weights.coef) + weights.intercept)
+
+    def value(self, weights: Weights, scores: Tensor | None = None) -> float:
+        """F alone; from given scores where they are known."""
+        z = self.scores(weights) if scores is None else scores
+        return self.mean(self.loss.value(z, self.data.y)) + self.penalty.value(weights.coef)
+
+    def evaluate(self, weights: Weights) -> Evaluation:
+        """Value, scores, dual point and gradient in one pass over the rows."""
+        design, y, s = self.data.design, self.data.y, self.row_weights
+        pieces = []
+        loss, gradient = 0.0, torch.zeros_like(weights.coef)
+        for rows, block in design.blocks():
+            z = self._shifted(block.scores(weights.coef) + weights.intercept, rows)
+            target = y[rows]
+            value, dual = self.loss.value(z, target), self.loss.gradient(z, target)
+            if isinstance(s, Tensor):
+                part = s[rows]
+                loss += float(torch.dot(part, value))
+                gradient += block.adjoint(dual * (part if dual.ndim == 1 else part[:, None]))
+            else:
+                loss += float(value.sum()) * s
+                gradient += block.adjoint(dual * s)
+            pieces.append((z, dual))
+        scores, dual = pieces[0] if len(pieces) == 1 else (torch.cat([q[i] for q in pieces]) for i in (0, 1))
+        return self._evaluation(weights, loss, scores, dual, gradient)
+
+    def evaluate_scores(self, weights: Weights, scores: Tensor) -> Evaluation:
+        """``evaluate`` where the scores are known already: half a pass."""
+        y = self.data.y
+        dual = self.loss.gradient(scores, y)
+        gradient = self.data.design.adjoint(self.weighted(dual))
+        return self._evaluation(weights, self.mean(self.loss.value(scores, y)), scores, dual, gradient)
+
+    def _evaluation(self, weights: Weights, loss: float, scores: Tensor, dual: Tensor, gradient: Tensor) -> Evaluation:
+        b = self.weighted(dual).sum(0) if self.intercept else torch.zeros_like(weights.intercept)
+        whole = gradient + self.penalty.smooth_gradient(weights.coef)
+        value = loss + self.penalty.value(weights.coef)
+        return Evaluation(value, loss, scores, dual, Weights(whole, b), gradient)
+
+    def curvature_gram(self, d: Tensor) -> Tensor:
+        """[X, 1]' diag(s d) [X, 1], (p + 1, p + 1), for curvatures ``d`` (n,); last row and column zero and one
+        on the diagonal where there is no intercept (its gradient is zero, so it never moves)."""
+        d = self.weighted(d)
+        p = self.p
+        gram = torch.zeros((p + 1, p + 1), dtype=torch.float64, device=d.device)
+        gram[:p, :p] = self.data.design.gram(d)
+        if self.intercept:
+            gram[:p, p] = gram[p, :p] = self.data.design.adjoint(d)
+            gram[p, p] = d.sum()
+        else:
+            gram[p, p] = 1.0
+        return gram
+
+    def hessian(self, evaluation: Evaluation) -> Tensor:
+        """Hessian of the smooth part in the layout of ``Weights.flat``, (P, P).
+
+        Softmax scores can be shifted together without any change; the mean of the class blocks is added to make that
+        direction regular.  Gradients have no part in it, so Newton steps stay in the sum-to-zero gauge.
+        """
+        p, k = self.p, self.outputs
+        l2 = torch.as_tensor(self.penalty.l2_strengths(torch.ones(p, dtype=torch.float64)), device=evaluation.scores.device)
+        ridge = torch.cat([l2.expand(p), l2.new_zeros(1)])
+        curvature = self.loss.curvature(evaluation.scores, self.data.y)
+        if k is None:
+            gram = self.curvature_gram(curvature)
+            gram.diagonal().add_(ridge)
+            return gram
+        size = p + 1
+        total = torch.zeros((k, size, k, size), dtype=torch.float64, device=curvature.device)
+        if self.loss.quadratic:
+            gram = self.curvature_gram(curvature[:, 0])
+            gram.diagonal().add_(ridge)
+            for i in range(k):
+                total[i, :, i, :] = gram
+            return total.reshape(k * size, k * size)
+        for i in range(k):
+            for j in range(i, k):
+                part = curvature[:, i] * ((1.0 if i == j else 0.0) - curvature[:, j])
+                if i == j:
+                    gram = self.curvature_gram(part)
+                    gram.diagonal().add_(ridge)
+                else:
+                    gram = -self.curvature_gram(-part)
+                    if not self.intercept:
+                        gram[p, p] = 0.0
+                total[i, :, j, :] = gram
+                total[j, :, i, :] = gram.T
+        scale = total.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1).mean(0).clamp(min=1e-300)
+        total += torch.diag(scale / k)[None, :, None, :]
+        return total.reshape(k * size, k * size)

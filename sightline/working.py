@@ -1,0 +1,165 @@
+"""The problem in working coordinates: columns centred and scaled, null directions removed.
+
+Solvers see well-scaled numbers; the user sees coefficients in their own units.  Scales are powers of two, so scaling
+rounds nothing; the penalty carries them as factors and stays what the user asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from sightline.design_matrix import Design, DenseDesign, SparseDesign
+from sightline.objective import Objective, Weights
+
+COPY_ELEMENTS = 4_000_000  # designs up to this size are standardised in a copy (32 MB); larger ones only in need
+LARGEST_OFFSET = 1e3  # |mean| / spread of a column beyond which a large design is copied after all
+GRAM_COLUMNS = 3000  # beyond so many columns the rank is not examined
+
+
+@dataclass(frozen=True)
+class Working:
+    """``objective`` in working coordinates, and the way back.
+
+    user column = shift + scale · working column;  user coefficients = (basis · working coefficients) / scale.
+    shift, scale : (p,) or None for none.  basis : (p, rank) orthonormal in the scaled coordinates, or None.
+    """
+
+    objective: Objective
+    shift: Tensor | None = None
+    scale: Tensor | None = None
+    basis: Tensor | None = None
+
+    def to_user(self, weights: Weights) -> Weights:
+        """Weights in the user's units; the smallest of all that give the same scores."""
+        coef, intercept = weights.coef, weights.intercept
+        if self.basis is not None:
+            coef = self.basis @ coef
+        if self.scale is not None:
+            coef = coef / (self.scale if coef.ndim == 1 else self.scale[:, None])
+        if self.basis is not None:
+            coef = self._smallest(coef)
+        if self.shift is not None:
+            intercept = intercept - self.shift @ coef
+        return Weights(coef, intercept)
+
+    def to_working(self, weights: Weights) -> Weights:
+        """Working weights with the scores of the given user weights."""
+        coef, intercept = weights.coef, weights.intercept
+        if self.shift is not None:
+            intercept = intercept + self.shift @ coef
+        if self.scale is not None:
+            coef = coef * (self.scale if coef.ndim == 1 else self.scale[:, None])
+        if self.basis is not None:
+            coef = self.basis.T @ coef
+        return Weights(coef, intercept)
+
+    def _smallest(self, coef: Tensor) -> Tensor:
+        """``coef`` without its part in the null space, in the user's units."""
+        assert self.basis is not None
+        p, rank = self.basis.shape
+        complete = torch.linalg.qr(self.basis, mode="complete").Q[:, rank:]
+        if self.scale is not None:
+            complete = complete / self.scale[:, None] * self.scale.min()
+        null = torch.linalg.qr(complete).Q
+        return coef - null @ (null.T @ coef)
+
+
+def standardised(objective: Objective) -> Working:
+    """Centre (where there is an intercept) and scale the columns, where that is cheap or needed."""
+    design = objective.data.design
+    if isinstance(design, SparseDesign):
+        return _scaled_sparse(objective, design)
+    mean, low, high = design.column_statistics()
+    constant = low == high
+    if objective.intercept:
+        shift = torch.where(constant, low, mean)
+        spread = torch.maximum(high - shift, shift - low)
+    else:
+        shift = torch.zeros_like(mean)
+        spread = torch.maximum(high.abs(), low.abs())
+    scale = power_of_two(spread)
+    small = design.n * design.p <= COPY_ELEMENTS
+    if not small:
+        far = bool((shift.abs() > LARGEST_OFFSET * spread).logical_and(~constant).any())
+        extreme = bool(((spread > 1e60) | ((spread < 1e-60) & (spread > 0))).any())
+        if not (far or extreme):
+            return Working(objective)
+    X = design.to_dense()
+    copied = X - shift if objective.intercept else X
+    copied = copied / scale
+    data = replace(objective.data, design=DenseDesign(copied))
+    working = replace(objective, data=data, penalty=objective.penalty.scaled(scale))
+    return Working(working, shift if objective.intercept else None, scale)
+
+
+def _scaled_sparse(objective: Objective, design: SparseDesign) -> Working:
+    _, low, high = design.column_statistics()
+    spread = torch.maximum(high.abs(), low.abs())
+    positive = spread[spread > 0]
+    if len(positive) == 0 or (float(positive.max()) < 1e8 and float(positive.min()) > 1e-8):
+        return Working(objective)
+    scale = power_of_two(spread)
+    import scipy.sparse
+
+    copied = design.X.astype("float64") @ scipy.sparse.diags_array((1 / scale).numpy())
+    data = replace(objective.data, design=SparseDesign(copied))
+    return Working(replace(objective, data=data, penalty=objective.penalty.scaled(scale)), None, scale)
+
+
+def power_of_two(spread: Tensor) -> Tensor:
+    """The nearest lower power of two; 1 for zero."""
+    mantissa, exponent = torch.frexp(spread)
+    return torch.where(spread > 0, torch.ldexp(torch.ones_like(spread), exponent), 1.0)
+
+
+def without_null_space(working: Working) -> tuple[Working, int | None]:
+    """The problem on a basis of the row space where the (working) columns are dependent, and the rank.
+
+    Only for problems without any penalty.  The rank is None where it was not examined (too many columns).
+    """
+    objective = working.objective
+    design = objective.data.design
+    if min(design.n, design.p) > GRAM_COLUMNS or (design.sparse and design.p > GRAM_COLUMNS):
+        return working, None
+    if design.p < design.n:
+        gram = centred_gram(objective)
+        diagonal = gram.diagonal().clamp(min=0).sqrt()
+        if bool((diagonal > 0).all()):
+            correlation = gram / diagonal[:, None] / diagonal
+            values = torch.linalg.eigvalsh(correlation)
+            if float(values[0]) > 1e-9 * float(values[-1]):
+                return working, design.p
+    X = design.to_dense()
+    if objective.intercept:
+        X = X - X.mean(0)
+    _, sizes, vt = torch.linalg.svd(_triangle(X), full_matrices=False)
+    rank = int((sizes > rank_tolerance(design) * sizes[0]).sum()) if len(sizes) and float(sizes[0]) > 0 else 0
+    if rank == design.p:
+        return working, rank
+    basis = vt[: max(rank, 1)].T.contiguous()
+    reduced = DenseDesign(design.scores(basis))
+    data = replace(objective.data, design=reduced)
+    return replace(working, objective=replace(objective, data=data), basis=basis), rank
+
+
+def _triangle(X: Tensor) -> Tensor:
+    """A matrix with the singular values and right singular vectors of X, small where X is tall."""
+    return torch.linalg.qr(X, mode="r").R if X.shape[0] > 2 * X.shape[1] else X
+
+
+def rank_tolerance(design: Design) -> float:
+    """Singular values below this share of the largest are zero: the rounding of the data itself."""
+    return 4 * torch.finfo(design.dtype).eps * min(design.n, design.p)
+
+
+def centred_gram(objective: Objective) -> Tensor:
+    """X'X / n about the column means where there is an intercept."""
+    design = objective.data.design
+    gram = design.gram() / design.n
+    if objective.intercept:
+        mean = design.adjoint(torch.full((design.n,), 1.0 / design.n, dtype=torch.float64, device=design.device))
+        gram = gram - mean[:, None] * mean
+    return gram
