@@ -261,7 +261,7 @@ def _code_classes(labels: Any, loss: Loss, classes: Sequence[Any] | None) -> tup
         if labels.dtype.kind == "f":
             _numbers(labels, "y")
         try:
-            values, inverse = np.unique(labels, return_inverse=True)
+            values, inverse = _unique(labels)
         except TypeError:
             raise DataError("y mixes labels of different types (text and numbers); make them one type.") from None
         known, codes = tuple(values.tolist()), torch.from_numpy(inverse.reshape(-1))
@@ -281,6 +281,17 @@ def _code_classes(labels: Any, loss: Loss, classes: Sequence[Any] | None) -> tup
             )
         return codes.double().mul_(2).sub_(1), known
     return codes.long(), known
+
+
+def _unique(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``np.unique(labels, return_inverse=True)``, without sorting all labels where there are two values only."""
+    if len(labels) > 1000 and labels.dtype.kind in "biuf":
+        values = np.unique(labels[:1000])
+        if len(values) == 2:
+            second = labels == values[1]
+            if (second | (labels == values[0])).all():
+                return values, second
+    return np.unique(labels, return_inverse=True)
 
 
 def _times_class_weight(

@@ -28,6 +28,8 @@ class DenseDesign:
         self.dtype = X.dtype
         self.device = X.device
         self._double = X.dtype == torch.float64
+        # NumPy's matrix-vector products on the CPU take half the time of torch's.
+        self._array = X.numpy() if self._double and X.device.type == "cpu" else None
 
     @property
     def block_rows(self) -> int:
@@ -48,12 +50,16 @@ class DenseDesign:
 
     def scores(self, w: Tensor) -> Tensor:
         """X w: (n,) for ``w`` (p,), (n, K) for (p, K); float64."""
+        if self._array is not None and w.ndim == 1:
+            return torch.from_numpy(self._array @ w.numpy())
         if self._double:
             return self.X @ w
         return torch.cat([block.X @ w for _, block in self.blocks()])
 
     def adjoint(self, r: Tensor) -> Tensor:
         """X'r: (p,) for ``r`` (n,), (p, K) for (n, K); float64."""
+        if self._array is not None and r.ndim == 1:
+            return torch.from_numpy(r.numpy() @ self._array)
         if self._double:
             return r @ self.X if r.ndim == 1 else self.X.T @ r
         total = r.new_zeros((self.p, *r.shape[1:]))
@@ -92,7 +98,11 @@ class DenseDesign:
 
     def column_statistics(self) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, lowest and highest value of each column, each (p,) float64."""
-        lowest, highest = torch.aminmax(self.X, dim=0)
+        if self.device.type == "cpu":
+            array = self.X.numpy()  # several times faster than torch along the first dimension
+            lowest, highest = torch.from_numpy(array.min(0)), torch.from_numpy(array.max(0))
+        else:
+            lowest, highest = torch.aminmax(self.X, dim=0)
         total = torch.zeros(self.p, dtype=torch.float64, device=self.device)
         for _, block in self.blocks():
             total += block.X.mean(0) * (block.n / self.n)

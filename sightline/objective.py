@@ -132,8 +132,11 @@ class Objective:
         z = self.scores(weights) if scores is None else scores
         return self.mean(self.loss.value(z, self.data.y)) + self.penalty.value(weights.coef)
 
-    def evaluate(self, weights: Weights) -> Evaluation:
-        """Value, scores, dual point and gradient in one pass over the rows."""
+    def evaluate(self, weights: Weights, keep_rows: bool = True) -> Evaluation:
+        """Value, scores, dual point and gradient in one pass over the rows.
+
+        Without ``keep_rows`` the scores and the dual point are empty: nothing of the size of the data is made.
+        """
         design, y, s = self.data.design, self.data.y, self.row_weights
         pieces = []
         loss, gradient = 0.0, torch.zeros_like(weights.coef)
@@ -148,7 +151,8 @@ class Objective:
             else:
                 loss += float(value.sum()) * s
                 gradient += block.adjoint(dual * s)
-            pieces.append((z, dual))
+            if keep_rows or not pieces:
+                pieces.append((z, dual) if keep_rows else (z[:0], dual[:0]))
         scores, dual = pieces[0] if len(pieces) == 1 else (torch.cat([q[i] for q in pieces]) for i in (0, 1))
         return self._evaluation(weights, loss, scores, dual, gradient)
 

@@ -15,6 +15,7 @@ from sightline.design_matrix import Design, DenseDesign, SparseDesign
 from sightline.objective import Objective, Weights
 
 COPY_ELEMENTS = 4_000_000  # designs up to this size are standardised in a copy (32 MB); larger ones only in need
+SAMPLE_ROWS = 4096  # rows by which a larger design is judged
 LARGEST_OFFSET = 1e3  # |mean| / spread of a column beyond which a large design is copied after all
 GRAM_COLUMNS = 3000  # beyond so many columns the rank is not examined
 
@@ -72,27 +73,29 @@ def standardised(objective: Objective) -> Working:
     design = objective.data.design
     if isinstance(design, SparseDesign):
         return _scaled_sparse(objective, design)
-    mean, low, high = design.column_statistics()
-    constant = low == high
-    if objective.intercept:
-        shift = torch.where(constant, low, mean)
-        spread = torch.maximum(high - shift, shift - low)
-    else:
-        shift = torch.zeros_like(mean)
-        spread = torch.maximum(high.abs(), low.abs())
-    scale = power_of_two(spread)
-    small = design.n * design.p <= COPY_ELEMENTS
-    if not small:
-        far = bool((shift.abs() > LARGEST_OFFSET * spread).logical_and(~constant).any())
-        extreme = bool(((spread > 1e60) | ((spread < 1e-60) & (spread > 0))).any())
-        if not (far or extreme):
+    if design.n * design.p > COPY_ELEMENTS:
+        shift, spread = _shift_and_spread(design.rows(slice(0, None, 1 + design.n // SAMPLE_ROWS)), objective.intercept)
+        far = (shift.abs() > LARGEST_OFFSET * spread) & (spread > 0)
+        extreme = (spread > 1e60) | ((spread < 1e-60) & (spread > 0))
+        if not bool((far | extreme).any()):
             return Working(objective)
+    shift, spread = _shift_and_spread(design, objective.intercept)
+    scale = power_of_two(spread)
     X = design.to_dense()
     copied = X - shift if objective.intercept else X
     copied = copied / scale
     data = replace(objective.data, design=DenseDesign(copied))
     working = replace(objective, data=data, penalty=objective.penalty.scaled(scale))
     return Working(working, shift if objective.intercept else None, scale)
+
+
+def _shift_and_spread(design: DenseDesign, centre: bool) -> tuple[Tensor, Tensor]:
+    """Column means (zero unless ``centre``) and the largest distance from them, each (p,)."""
+    mean, low, high = design.column_statistics()
+    if not centre:
+        return torch.zeros_like(mean), torch.maximum(high.abs(), low.abs())
+    shift = torch.where(low == high, low, mean)
+    return shift, torch.maximum(high - shift, shift - low)
 
 
 def _scaled_sparse(objective: Objective, design: SparseDesign) -> Working:
