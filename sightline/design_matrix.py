@@ -29,7 +29,7 @@ class DenseDesign:
         self.device = X.device
         self._double = X.dtype == torch.float64
         # NumPy's matrix-vector products on the CPU take half the time of torch's.
-        self._array = X.numpy() if self._double and X.device.type == "cpu" else None
+        self._array = X.numpy() if X.device.type == "cpu" and self._double else None
 
     @property
     def block_rows(self) -> int:
@@ -38,9 +38,14 @@ class DenseDesign:
             return self.n
         return max(256, BLOCK_BYTES // (8 * self.p))
 
-    def blocks(self) -> Iterator[tuple[slice, DenseDesign]]:
-        """Consecutive (rows, float64 design) pieces that cover X once."""
+    def blocks(self, single: bool = False) -> Iterator[tuple[slice, DenseDesign]]:
+        """Consecutive (rows, design) pieces that cover X once: in float64, or with ``single`` in the dtype of X."""
         step = self.block_rows
+        if single:
+            for start in range(0, self.n, step):
+                rows = slice(start, min(start + step, self.n))
+                yield rows, DenseDesign(self.X[rows])
+            return
         if step >= self.n:
             yield slice(0, self.n), self if self._double else DenseDesign(self.X.double())
             return
@@ -49,18 +54,18 @@ class DenseDesign:
             yield rows, DenseDesign(self.X[rows] if self._double else self.X[rows].double())
 
     def scores(self, w: Tensor) -> Tensor:
-        """X w: (n,) for ``w`` (p,), (n, K) for (p, K); float64."""
+        """X w: (n,) for ``w`` (p,), (n, K) for (p, K); float64, or float32 where X and w are."""
         if self._array is not None and w.ndim == 1:
             return torch.from_numpy(self._array @ w.numpy())
-        if self._double:
+        if w.dtype == self.dtype:
             return self.X @ w
         return torch.cat([block.X @ w for _, block in self.blocks()])
 
     def adjoint(self, r: Tensor) -> Tensor:
-        """X'r: (p,) for ``r`` (n,), (p, K) for (n, K); float64."""
+        """X'r: (p,) for ``r`` (n,), (p, K) for (n, K); float64, or float32 where X and r are."""
         if self._array is not None and r.ndim == 1:
             return torch.from_numpy(r.numpy() @ self._array)
-        if self._double:
+        if r.dtype == self.dtype:
             return r @ self.X if r.ndim == 1 else self.X.T @ r
         total = r.new_zeros((self.p, *r.shape[1:]))
         for rows, block in self.blocks():
@@ -140,7 +145,7 @@ class SparseDesign:
         self._double = csr if csr.dtype == np.float64 else csr.astype(np.float64)
         self._transposed: Any = None
 
-    def blocks(self) -> Iterator[tuple[slice, SparseDesign]]:
+    def blocks(self, single: bool = False) -> Iterator[tuple[slice, SparseDesign]]:
         """One block: a sparse product reads what it needs once anyway."""
         yield slice(0, self.n), self
 

@@ -277,7 +277,8 @@ class _Run:
         if dtype != torch.float64:
             user = Weights(user.coef.to(dtype).double(), user.intercept.to(dtype).double())
         value, gap = best.value, best.bound.gap
-        if not (self.working.scale is None and dtype == torch.float64):
+        untouched = self.working.scale is None and self.working.basis is None
+        if not (untouched and torch.equal(user.coef, best.weights.coef)):
             value = objective.value(self.working.to_working(user))
             gap = best.bound.gap + max(0.0, value - best.value)
         method = best.bound.method

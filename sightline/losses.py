@@ -58,6 +58,10 @@ class Loss(abc.ABC):
     def gradient(self, z: Tensor, y: Tensor) -> Tensor:
         """Derivative in the scores, the shape of ``z`` (a subgradient at kinks)."""
 
+    def value_and_gradient(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Both at once, where that is cheaper."""
+        return self.value(z, y), self.gradient(z, y)
+
     @abc.abstractmethod
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         """Second derivative in the scores (a generalised one at kinks), the shape of ``z``.
@@ -137,6 +141,12 @@ class Logistic(Loss):
             return sign * (0.5 * (1 - y.abs()) - torch.sigmoid(-sign * z))
         return (z * y).neg_().sigmoid_().mul_(y).neg_()
 
+    def value_and_gradient(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        if self.soft:
+            return self.value(z, y), self.gradient(z, y)
+        against = (z * y).neg_()
+        return torch.nn.functional.softplus(against, threshold=40.0), against.sigmoid_().mul_(y).neg_()
+
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         p = torch.sigmoid(-z.abs())
         return p * (1 - p)
@@ -164,14 +174,26 @@ class Softmax(Loss):
     attains_minimum = False
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
-        return torch.logsumexp(z - z.gather(1, y[:, None]), 1)
+        return self.value_and_gradient(z, y)[0]
 
     def gradient(self, z: Tensor, y: Tensor) -> Tensor:
-        p = torch.softmax(z, 1)
-        # 1 - p_y loses digits where p_y is near one: the sum of the others does not.
-        index = y[:, None]
-        others = p.scatter(1, index, 0.0).sum(1, keepdim=True)
-        return p.scatter_(1, index, -others)
+        return self.value_and_gradient(z, y)[1]
+
+    def value_and_gradient(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        # Class-major, because a reduction over a short last dimension is slow.  Scores are taken relative to the
+        # true class's, so value = log(1 + Σ others) and p_y - 1 = -Σ others keep their digits where p_y is near one.
+        index = y[None]
+        relative = z.T.contiguous()
+        relative = relative - relative.gather(0, index)
+        top = relative.amax(0)
+        e = relative.sub_(top).exp_()
+        own = torch.exp(-top)
+        e.scatter_(0, index, 0.0)
+        others = e.sum(0)
+        total = own + others
+        value = torch.where(top == 0, torch.log1p(others), top + total.log())
+        e.div_(total).scatter_(0, index, -(others / total)[None])
+        return value, e.T
 
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         return torch.softmax(z, 1)

@@ -102,6 +102,10 @@ class Objective:
     def null_value(self) -> float:
         """Loss of the best, or nearly best, model without coefficients: the scale of the objective."""
         y = self.data.y
+        if self.loss.targets in ("binary", "classes") and self.data.offset is None:
+            y = y[:1]  # every row loses the same at score zero
+            z = torch.zeros((1,) if self.outputs is None else (1, self.outputs), dtype=torch.float64, device=y.device)
+            return float(self.loss.value(z, y))
         shape = y.shape if self.outputs is None else (self.n, self.outputs)
         z = torch.zeros(shape, dtype=torch.float64, device=self.data.design.device)
         if self.loss.targets == "real" and self.intercept:
@@ -132,39 +136,48 @@ class Objective:
         z = self.scores(weights) if scores is None else scores
         return self.mean(self.loss.value(z, self.data.y)) + self.penalty.value(weights.coef)
 
-    def evaluate(self, weights: Weights, keep_rows: bool = True) -> Evaluation:
+    def evaluate(self, weights: Weights, keep_rows: bool = True, single: bool = False) -> Evaluation:
         """Value, scores, dual point and gradient in one pass over the rows.
 
         Without ``keep_rows`` the scores and the dual point are empty: nothing of the size of the data is made.
+        With ``single`` the pass is made in the dtype of X (sums over blocks in float64): fast, and good enough to
+        choose a step by, but no proof.
         """
         design, y, s = self.data.design, self.data.y, self.row_weights
+        dtype = design.dtype if single else torch.float64
+        coef, intercept = weights.coef.to(dtype), weights.intercept.to(dtype)
         pieces = []
-        loss, gradient = 0.0, torch.zeros_like(weights.coef)
-        for rows, block in design.blocks():
-            z = self._shifted(block.scores(weights.coef) + weights.intercept, rows)
-            target = y[rows]
-            value, dual = self.loss.value(z, target), self.loss.gradient(z, target)
+        loss, gradient, gradient_b = 0.0, torch.zeros_like(weights.coef), torch.zeros_like(weights.intercept)
+        for rows, block in design.blocks(single):
+            z = self._shifted(block.scores(coef).add_(intercept), rows)
+            target = y[rows] if y.dtype == torch.int64 else y[rows].to(dtype)
+            value, dual = self.loss.value_and_gradient(z, target)
             if isinstance(s, Tensor):
-                part = s[rows]
+                part = s[rows].to(dtype)
                 loss += float(torch.dot(part, value))
-                gradient += block.adjoint(dual * (part if dual.ndim == 1 else part[:, None]))
+                weighted = dual * (part if dual.ndim == 1 else part[:, None])
             else:
                 loss += float(value.sum()) * s
-                gradient += block.adjoint(dual * s)
+                weighted = dual * s if keep_rows else dual.mul_(s)
+            gradient += block.adjoint(weighted)
+            gradient_b += weighted.sum(0)
             if keep_rows or not pieces:
                 pieces.append((z, dual) if keep_rows else (z[:0], dual[:0]))
         scores, dual = pieces[0] if len(pieces) == 1 else (torch.cat([q[i] for q in pieces]) for i in (0, 1))
-        return self._evaluation(weights, loss, scores, dual, gradient)
+        return self._evaluation(weights, loss, scores, dual, gradient, gradient_b)
 
     def evaluate_scores(self, weights: Weights, scores: Tensor) -> Evaluation:
         """``evaluate`` where the scores are known already: half a pass."""
         y = self.data.y
-        dual = self.loss.gradient(scores, y)
-        gradient = self.data.design.adjoint(self.weighted(dual))
-        return self._evaluation(weights, self.mean(self.loss.value(scores, y)), scores, dual, gradient)
+        value, dual = self.loss.value_and_gradient(scores, y)
+        weighted = self.weighted(dual)
+        gradient = self.data.design.adjoint(weighted)
+        return self._evaluation(weights, self.mean(value), scores, dual, gradient, weighted.sum(0))
 
-    def _evaluation(self, weights: Weights, loss: float, scores: Tensor, dual: Tensor, gradient: Tensor) -> Evaluation:
-        b = self.weighted(dual).sum(0) if self.intercept else torch.zeros_like(weights.intercept)
+    def _evaluation(
+        self, weights: Weights, loss: float, scores: Tensor, dual: Tensor, gradient: Tensor, gradient_b: Tensor
+    ) -> Evaluation:
+        b = gradient_b if self.intercept else torch.zeros_like(weights.intercept)
         whole = gradient + self.penalty.smooth_gradient(weights.coef)
         value = loss + self.penalty.value(weights.coef)
         return Evaluation(value, loss, scores, dual, Weights(whole, b), gradient)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from sightline.objective import Objective
 from sightline.solvers.base import Solver
+from sightline.solvers.lbfgs import LBFGS
 from sightline.solvers.newton import Newton
+from sightline.solvers.sampled import SampledNewton
 
-SOLVERS: dict[str, type[Solver]] = {Newton.name: Newton}
+SOLVERS: dict[str, type[Solver]] = {c.name: c for c in (Newton, SampledNewton, LBFGS)}
+
+NEWTON_WEIGHTS = 1500  # most weights for which a Hessian is factored at every step
+NEWTON_CLASSES_WEIGHTS = 150  # the same for several classes, whose Hessian costs K² / 2 Gram matrices
+SAMPLED_ELEMENTS = 2_000_000  # least rows · columns for which sampling pays
 
 
 def choose(objective: Objective, wanted: str | Solver = "auto") -> tuple[Solver, str]:
@@ -17,7 +23,7 @@ def choose(objective: Objective, wanted: str | Solver = "auto") -> tuple[Solver,
     ValueError : no solver has that name, or the one asked for cannot solve this problem.
     """
     if wanted == "auto":
-        return Newton(), "few columns and a smooth loss"
+        return automatic(objective)
     if isinstance(wanted, str):
         if wanted not in SOLVERS:
             raise ValueError(f"solver={wanted!r} is not a solver; choose one of auto, {', '.join(SOLVERS)}.")
@@ -26,3 +32,21 @@ def choose(objective: Objective, wanted: str | Solver = "auto") -> tuple[Solver,
     if refusal:
         raise ValueError(f"solver {wanted.name!r} {refusal}; leave solver='auto'.")
     return wanted, "asked for"
+
+
+def automatic(objective: Objective) -> tuple[Solver, str]:
+    """The method for this problem: the first whose reason holds."""
+    return smooth(objective)
+
+
+def smooth(objective: Objective) -> tuple[Solver, str]:
+    """The method for a smooth loss and a smooth penalty."""
+    outputs, design = objective.outputs, objective.data.design
+    weights = (objective.p + 1) * (outputs or 1)
+    if objective.n * objective.p >= SAMPLED_ELEMENTS and SampledNewton().refuses(objective) is None:
+        return SampledNewton(), "a smooth loss and many more rows than columns"
+    if design.sparse and objective.p > 300 and objective.penalty.l2 > 0:
+        return LBFGS(), "a smooth loss and a sparse design matrix"
+    if weights <= (NEWTON_WEIGHTS if outputs is None or objective.penalty.l2 == 0 else NEWTON_CLASSES_WEIGHTS):
+        return Newton(), "a smooth loss and few weights"
+    return LBFGS(), "a smooth loss and many weights"

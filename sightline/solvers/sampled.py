@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from sightline.bounds import EPS, NO_BOUND, Bound, max_row_norm_squared, self_concordant, strong_convexity_gap
+from sightline.design_matrix import DenseDesign
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.base import Solver, Step
 from sightline.solvers.newton import Newton, cholesky
@@ -55,16 +56,26 @@ class SampledNewton(Solver):
     def steps(self, objective: Objective, start: Weights) -> Iterator[Step]:
         """One step a full pass over the data."""
         sample, weights = self._start(objective, start)
-        now = objective.evaluate(weights, keep_rows=False)
+        # Passes over float32 data are made in float32 until the bound is small; then in float64, which proves it.
+        single = objective.data.design.dtype == torch.float32
+        if single:
+            weights = rounded(weights)
+        now = objective.evaluate(weights, keep_rows=False, single=single)
         inverse = InverseHessian(sample.solve)
         for _ in range(self.patience):
+            bound = self._bound(objective, sample, weights, now)
+            if single and bound.gap <= 1e-4 * abs(now.value):
+                now = objective.evaluate(weights, keep_rows=False)
+                bound = self._bound(objective, sample, weights, now)
+            elif single:
+                bound = NO_BOUND
             gradient = now.gradient.flat()
             direction = -inverse.times(gradient)
             slope = float(torch.dot(gradient, direction))
-            yield Step(weights, now.value, float(gradient.norm()), self._bound(objective, sample, weights, now))
+            yield Step(weights, now.value, float(gradient.norm()), bound)
             if slope > -4 * EPS * EPS * abs(now.value):
                 break
-            moved = self._line_search(objective, weights, now, direction, slope)
+            moved = self._line_search(objective, weights, now, direction, slope, single)
             if moved is None:
                 break
             trial, after = moved
@@ -73,13 +84,16 @@ class SampledNewton(Solver):
         yield from Newton().steps(objective, weights)
 
     def _line_search(
-        self, objective: Objective, weights: Weights, now: Evaluation, direction: Tensor, slope: float
+        self, objective: Objective, weights: Weights, now: Evaluation, direction: Tensor, slope: float, single: bool
     ) -> tuple[Weights, Evaluation] | None:
         """The first of 1, 1/2, 1/4, ... that decreases the value enough."""
-        flat, share, floor = weights.flat(), 1.0, 16 * EPS * abs(now.value)
+        flat, share = weights.flat(), 1.0
+        floor = (1e-6 if single else 16 * EPS) * abs(now.value)
         while share > 1e-6:
             trial = weights.unflat(flat + share * direction)
-            after = objective.evaluate(trial, keep_rows=False)
+            if single:
+                trial = rounded(trial)
+            after = objective.evaluate(trial, keep_rows=False, single=single)
             if after.value <= now.value + 1e-4 * share * slope + floor:
                 return trial, after
             share *= 0.5
@@ -89,16 +103,16 @@ class SampledNewton(Solver):
         rows = self.sample_rows(objective)
         weights = start
         sizes = [rows]
-        while sizes[-1] > 16 * 8 * (objective.p + 1):
-            sizes.append(sizes[-1] // 8)
+        while sizes[-1] > 4 * 8 * (objective.p + 1):
+            sizes.append(sizes[-1] // 4)
         if bool(start.coef.any()):
             sizes = [rows]
         for m in reversed(sizes):
             part = sampled(objective, m)
             # A sample's optimum is off by its sampling error; nearer than a tenth of it is work for nothing.
             enough = 0.05 * (objective.p + 1) / m
-            weights, evaluation, hessian = sample_newton(part, weights, enough)
-        return Sample(objective, part, weights, evaluation, hessian), weights
+            weights, anchor, hessian = sample_newton(part, weights, enough)
+        return Sample(objective, part, anchor, hessian), weights
 
     def _bound(self, objective: Objective, sample: Sample, weights: Weights, now: Evaluation) -> Bound:
         best = NO_BOUND
@@ -111,6 +125,11 @@ class SampledNewton(Solver):
         return best
 
 
+def rounded(weights: Weights) -> Weights:
+    """Weights that float32 holds exactly, so that what is proven of them is proven of the delivered ones."""
+    return Weights(weights.coef.float().double(), weights.intercept.float().double())
+
+
 def sampled(objective: Objective, m: int) -> Objective:
     """The objective on m rows, one from each of m equal stretches, the same at every call."""
     n = objective.n
@@ -119,9 +138,10 @@ def sampled(objective: Objective, m: int) -> Objective:
     place = (torch.arange(m) + torch.rand(m, generator=generator, dtype=torch.float64)) * (n / m)
     index = place.long().clamp(max=n - 1).to(device)
     data = objective.data
+    rows = data.design.rows(index)
     part = replace(
         data,
-        design=data.design.rows(index),
+        design=DenseDesign(rows.to_dense()),
         y=data.y[index],
         weight=None if data.weight is None else data.weight[index],
         offset=None if data.offset is None else data.offset[index],
@@ -129,80 +149,72 @@ def sampled(objective: Objective, m: int) -> Objective:
     return replace(objective, data=part)
 
 
-def sample_newton(objective: Objective, weights: Weights, enough: float) -> tuple[Weights, Evaluation, Tensor]:
-    """Newton steps until half the squared decrement is below ``enough``; weights, evaluation and Hessian there."""
+def sample_newton(objective: Objective, weights: Weights, enough: float) -> tuple[Weights, Weights, Tensor]:
+    """Newton steps until half the squared decrement is below ``enough``.
+
+    Returns the weights reached, and the last weights at which the Hessian was computed, with it.
+    """
     now = objective.evaluate(weights)
     for _ in range(20):
-        hessian = objective.hessian(now)
+        anchor, hessian = weights, objective.hessian(now)
         gradient = now.gradient.flat()
         direction = -torch.cholesky_solve(gradient[:, None], cholesky(hessian))[:, 0]
         slope = float(torch.dot(gradient, direction))
+        share, flat = 1.0, weights.flat()
         if -slope <= 2 * enough:
             break
-        share = 1.0
+        if -slope < 1e-2 * abs(now.value):
+            # So near, the full step is safe, and the Hessian there would hardly differ.
+            return weights.unflat(flat + direction), anchor, hessian
         while share > 1e-4:
-            trial = weights.unflat(weights.flat() + share * direction)
+            trial = weights.unflat(flat + share * direction)
             after = objective.evaluate(trial)
             if after.value <= now.value + 1e-4 * share * slope:
                 break
             share *= 0.5
-        if share <= 1e-4 or -slope < 1e-2:
-            # The last step is taken with a Hessian that is as good as the next would be.
-            weights, now = trial, after
+        else:
             break
         weights, now = trial, after
-    return weights, now, hessian
+    return weights, anchor, hessian
 
 
 class Sample:
-    """A sample's Hessian as preconditioner and as proof."""
+    """A sample's Hessian, computed at the weights ``anchor``, as preconditioner and as proof."""
 
-    def __init__(
-        self, whole: Objective, part: Objective, weights: Weights, evaluation: Evaluation, hessian: Tensor
-    ) -> None:
+    def __init__(self, whole: Objective, part: Objective, anchor: Weights, hessian: Tensor) -> None:
+        self.whole, self.part, self.anchor, self.hessian = whole, part, anchor, hessian
         self.factor = cholesky(hessian)
-        self.part, self.whole = part, whole
-        self.weights, self.evaluation, self.hessian = weights, evaluation, hessian
-        self.radius: float | None = None
         self.share_factor: Tensor | None = None
+        self.radius = math.inf
 
     def solve(self, v: Tensor) -> Tensor:
         """Inverse Hessian of the sample · v."""
         return torch.cholesky_solve(v[:, None], self.factor)[:, 0]
 
-    def _prepare(self) -> float:
-        """Cholesky factor of A and the largest row norm in its inverse."""
-        whole, part = self.whole, self.part
+    def _prepare(self) -> Tensor:
+        """Cholesky factor of A; sets the largest row norm in A's inverse."""
         if self.share_factor is None:
-            at = part.hessian(part.evaluate(self.weights))
-            p = whole.p
-            l2 = torch.as_tensor(whole.penalty.l2_strengths(torch.ones(p, dtype=torch.float64)))
-            ridge = torch.cat([l2.expand(p), l2.new_zeros(1)]).to(at.device)
-            # ``at`` weighs the sample's rows by 1/m or by weights that sum to one in the sample.
-            if part.data.weight is None or whole.data.weight is None:
-                share = part.n / whole.n
-            else:
-                share = float(part.data.weight.sum() / whole.data.weight.sum())
-            at = (at - torch.diag(ridge)) * share + torch.diag(ridge)
+            whole, part = self.whole, self.part
+            l2 = torch.as_tensor(whole.penalty.l2_strengths(torch.ones(whole.p, dtype=torch.float64)))
+            ridge = torch.cat([l2.expand(whole.p), l2.new_zeros(1)]).to(self.hessian.device)
+            # The sample's Hessian weighs its rows by weights that sum to one in the sample.
+            share = part.data.total_weight / whole.data.total_weight
+            shared = (self.hessian - torch.diag(ridge)) * share + torch.diag(ridge)
             if not whole.intercept:
-                at[p, p] = 1.0
-            self.share_factor = cholesky(at)
+                shared[-1, -1] = 1.0
+            self.share_factor = cholesky(shared)
             self.radius = math.sqrt(max_row_norm_squared(part, self.share_factor))
-        assert self.radius is not None
-        return self.radius
+        return self.share_factor
 
     def gap(self, weights: Weights, now: Evaluation) -> float:
         """Self-concordance bound with A in place of the Hessian."""
         constant = self.whole.loss.self_concordance
         assert constant is not None
-        radius = self._prepare() * constant
-        assert self.share_factor is not None
-        moved = self.part.scores(weights) - self.part.scores(self.weights)
-        drift = constant * float(moved.abs().max())
+        moved = self.part.data.design.scores(weights.coef - self.anchor.coef)
+        drift = constant * float((moved + (weights.intercept - self.anchor.intercept)).abs().max())
         if drift > 3:
             return math.inf
-        g = now.gradient.flat()
-        decrement = float(torch.linalg.solve_triangular(self.share_factor, g[:, None], upper=False).norm())
+        half = torch.linalg.solve_triangular(self._prepare(), now.gradient.flat()[:, None], upper=False)
         # H(w) >= exp(-drift) A: decrement and row norms grow by exp(drift / 2).
         stretch = math.exp(drift / 2)
-        return self_concordant(decrement * stretch, radius * stretch)
+        return self_concordant(float(half.norm()) * stretch, constant * self.radius * stretch)

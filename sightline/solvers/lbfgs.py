@@ -1,0 +1,164 @@
+"""Preconditioned L-BFGS with an exact search along each line, for smooth losses with many columns or classes.
+
+The scores are affine in the step, z + t X d, so a line is searched in the scores alone: X is read once for X d and
+once for the gradient, whatever the number of trial steps.
+
+Preconditioner: where a (p + 1)² matrix is affordable, the Gram matrix that bounds the curvature, ½ [X,1]'[X,1] for
+softmax and its like for one output (Böhning 1992, "Multinomial logistic regression algorithm"), shared by all classes;
+else the diagonal of the Hessian.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sightline.bounds import EPS, NO_BOUND, Bound, strong_convexity_gap
+from sightline.objective import Evaluation, Objective, Weights
+from sightline.solvers.base import Solver, Step
+from sightline.solvers.newton import cholesky
+from sightline.solvers.quasi_newton import InverseHessian, Preconditioner
+
+GRAM_COLUMNS = 4000  # most columns for which a Gram matrix is formed
+
+
+@dataclass(frozen=True)
+class LBFGS(Solver):
+    """L-BFGS.  ``memory``: steps remembered.  ``gram_rows``: most rows the Gram matrix is computed from."""
+
+    name = "lbfgs"
+    memory: int = 20
+    gram_rows: int = 8192
+
+    def refuses(self, objective: Objective) -> str | None:
+        if not objective.loss.smooth:
+            return f"needs a smooth loss; the {objective.loss} loss has kinks"
+        if not objective.penalty.smooth:
+            return "needs a smooth penalty: none or L2"
+        return None
+
+    def steps(self, objective: Objective, start: Weights) -> Iterator[Step]:
+        """One step a line search; ends where rounding hides any further decrease."""
+        weights = start
+        now = objective.evaluate(weights)
+        inverse = InverseHessian(self.preconditioner(objective, now), self.memory)
+        stalled = 0
+        while True:
+            gradient = now.gradient.flat()
+            bound = self._bound(objective, weights, now)
+            yield Step(weights, now.value, float(gradient.norm()), bound)
+            direction = -inverse.times(gradient)
+            slope = float(torch.dot(gradient, direction))
+            if not slope < 0:
+                return
+            along = weights.unflat(direction)
+            if not objective.intercept:
+                along = Weights(along.coef, torch.zeros_like(along.intercept))
+            change = objective.data.design.scores(along.coef) + along.intercept
+            share = line_search(objective, weights, now, along, change, slope)
+            weights = weights.unflat(weights.flat() + share * along.flat())
+            # Scores are carried along; near the end they are computed afresh, so that no proof rests on carried ones.
+            near = bound.gap <= 1e-3 * abs(now.value)
+            scores = objective.scores(weights) if near or bound is NO_BOUND else now.scores + share * change
+            after = objective.evaluate_scores(weights, scores)
+            inverse.update(share * along.flat(), after.gradient.flat() - gradient)
+            stalled = stalled + 1 if now.value - after.value <= 4 * EPS * abs(now.value) else 0
+            now = after
+            if stalled >= 5:
+                return
+
+    def preconditioner(self, objective: Objective, now: Evaluation) -> Preconditioner:
+        """Inverse of a positive definite matrix near the Hessian, as a function of a flat vector."""
+        size, k = objective.p + 1, objective.outputs or 1
+        l2 = torch.as_tensor(objective.penalty.l2_strengths(torch.ones(objective.p, dtype=torch.float64)))
+        ridge = torch.cat([l2.expand(objective.p), l2.new_zeros(1)]).to(now.scores.device)
+        curvature = objective.loss.curvature(now.scores, objective.data.y)
+        if k > 1 and not objective.loss.quadratic:
+            curvature = (curvature * (1 - curvature)).mean(1)
+        elif k > 1:
+            curvature = curvature[:, 0]
+        if size <= GRAM_COLUMNS and size <= 4 * objective.n and not objective.data.design.sparse:
+            gram = self._gram(objective, curvature)
+            gram.diagonal().add_(ridge)
+            gram.diagonal().add_(1e-9 * gram.diagonal().mean())
+            factor = cholesky(gram)
+            return lambda v: torch.cholesky_solve(v.reshape(k, size).T, factor).T.reshape(-1)
+        diagonal = torch.cat([squared_sums(objective, curvature), objective.weighted(curvature).sum().reshape(1)])
+        diagonal = diagonal + ridge
+        diagonal = diagonal.clamp(min=1e-3 * float(diagonal.mean()) if objective.penalty.l2 == 0 else 1e-300)
+        if not objective.intercept:
+            diagonal[-1] = 1.0
+        return lambda v: (v.reshape(k, size) / diagonal).reshape(-1)
+
+    def _gram(self, objective: Objective, curvature: Tensor) -> Tensor:
+        if objective.n <= 2 * self.gram_rows:
+            return objective.curvature_gram(curvature)
+        from sightline.solvers.sampled import sampled
+
+        part = sampled(objective, self.gram_rows)
+        level = float(objective.weighted(curvature).sum())
+        return part.curvature_gram(torch.full((part.n,), level, dtype=torch.float64, device=curvature.device))
+
+    def _bound(self, objective: Objective, weights: Weights, now: Evaluation) -> Bound:
+        if objective.penalty.l2 == 0:
+            return NO_BOUND
+        if objective.intercept:
+            # Moving the intercept to its best costs half a pass: only where the coefficients' part is small already.
+            g = now.gradient.coef
+            part = 0.5 * float((g.square() / objective.penalty.l2_strengths(g)).sum())
+            if part > 1e-2 * abs(now.value):
+                return Bound(math.inf, "none")
+        return strong_convexity_gap(objective, weights, now)
+
+
+def squared_sums(objective: Objective, curvature: Tensor) -> Tensor:
+    """Diagonal of X' diag(s d) X, (p,)."""
+    d = objective.weighted(curvature)
+    design = objective.data.design
+    if design.sparse:
+        return torch.from_numpy(design.X.power(2).astype("float64").T @ d.numpy())
+    total = torch.zeros(design.p, dtype=torch.float64, device=d.device)
+    for rows, block in design.blocks():
+        total += d[rows] @ block.X.square()
+    return total
+
+
+def line_search(
+    objective: Objective, weights: Weights, now: Evaluation, along: Weights, change: Tensor, slope: float
+) -> float:
+    """A step t near the minimum of F(w + t d), by safeguarded secant steps on the derivative, scores only.
+
+    ``change`` = X d + d_b; ``slope`` = derivative at t = 0, negative.
+    """
+    y, penalty = objective.data.y, objective.penalty
+    flat_w, flat_d = weights.coef, along.coef
+    strengths = penalty.l2_strengths(flat_w) if penalty.l2 else 0.0
+    quadratic = float((strengths * flat_d.square()).sum()) if penalty.l2 else 0.0
+    linear = float((strengths * flat_w * flat_d).sum()) if penalty.l2 else 0.0
+
+    def derivative(t: float) -> float:
+        dual = objective.loss.gradient(now.scores + t * change, y)
+        rows = dual * change
+        return objective.mean(rows if rows.ndim == 1 else rows.sum(1)) + linear + t * quadratic
+
+    low, high, t = 0.0, math.inf, 1.0
+    low_slope = slope
+    for _ in range(20):
+        at = derivative(t)
+        if abs(at) <= 0.3 * abs(slope):
+            return t
+        if not math.isfinite(at):
+            high, t = t, low + 0.1 * (t - low)
+        elif at > 0:
+            high = t
+            guess = low - low_slope * (t - low) / (at - low_slope)
+            t = min(max(guess, low + 0.1 * (t - low)), low + 0.9 * (t - low))
+        else:
+            guess = t + (-at) * (t - low) / (at - low_slope) if at > low_slope else math.inf
+            low, low_slope = t, at
+            t = min(guess, 4 * t) if math.isinf(high) else min(max(guess, low + 0.1 * (high - low)), low + 0.9 * (high - low))
+    return low if low > 0 else t
