@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sightline.design_matrix import SparseDesign
 from sightline.objective import Evaluation, Objective, Weights
 
 EPS = 2.0**-52
@@ -74,30 +75,54 @@ def strong_convexity_gap(objective: Objective, weights: Weights, evaluation: Eva
 
 
 def best_intercept(objective: Objective, weights: Weights, evaluation: Evaluation) -> tuple[Weights, Tensor] | None:
-    """Weights and scores with the intercept at its best for these coefficients, by Newton's method; None where it
-    is there already (gradient at the rounding level)."""
-    scores, b, moved = evaluation.scores, weights.intercept, False
-    y, loss = objective.data.y, objective.loss
-    dual = evaluation.dual
-    for _ in range(30):
+    """Weights and scores with the intercept at its best for these coefficients; None where it is there already
+    (gradient at the rounding level).  Newton's method, kept within a bracket for a single output."""
+    scores, dual, loss = evaluation.scores, evaluation.dual, objective.loss
+    shift, low, high = torch.zeros_like(weights.intercept), -math.inf, math.inf
+    for _ in range(100):
         weighted = objective.weighted(dual)
         g = weighted.sum(0)
         if bool((g.abs() <= 8 * EPS * weighted.abs().sum(0)).all()):
             break
-        d = objective.weighted(loss.curvature(scores, y))
         if scores.ndim == 1:
-            step = -g / d.sum().clamp(min=1e-300)
-        elif loss.quadratic:
-            step = -g / d.sum(0)
+            low, high = (low, float(shift)) if float(g) > 0 else (float(shift), high)
+            new = shift + _intercept_step(objective, scores, dual, float(g), (low - float(shift), high - float(shift)))
         else:
-            h = torch.diag(d.sum(0)) - d.T @ (d / objective.weighted(torch.ones_like(d)))
-            step = -torch.linalg.solve(h + h.diagonal().mean() / len(h), g)
-        step = step.clamp(-2.0, 2.0) if loss.self_concordance else step
-        scores, b, moved = scores + step, b + step, True
-        dual = loss.gradient(scores, y)
-        if bool((step.abs() <= EPS * b.abs()).all()):
+            new = shift - _intercept_steps(objective, scores, g)
+        if bool(((new - shift).abs() <= EPS * (weights.intercept + shift).abs()).all()):
             break
-    return (Weights(weights.coef, b), scores) if moved else None
+        shift = new
+        scores = evaluation.scores + shift
+        dual = loss.gradient(scores, objective.data.y)
+    return (Weights(weights.coef, weights.intercept + shift), scores) if bool(shift.any()) else None
+
+
+def _intercept_step(
+    objective: Objective, scores: Tensor, dual: Tensor, g: float, room: tuple[float, float]
+) -> float:
+    """Newton's step where it stays inside the bracket, else the step of a majorant, else half of the room."""
+    y, loss = objective.data.y, objective.loss
+    d = objective.mean(loss.curvature(scores, y))
+    step = -g / d if d > 0 else math.inf
+    if loss.self_concordance:
+        step = min(max(step, -2.0), 2.0)
+    if not room[0] < step < room[1] and loss.targets == "real":
+        residual = scores - y
+        ratio = torch.where(residual == 0, 1.0, dual / torch.where(residual == 0, 1.0, residual))
+        step = -g / objective.mean(ratio)
+    if not room[0] < step < room[1]:
+        step = 0.5 * (room[0] + room[1])
+    return step if math.isfinite(step) else 0.0
+
+
+def _intercept_steps(objective: Objective, scores: Tensor, g: Tensor) -> Tensor:
+    """What Newton subtracts from the intercepts of K outputs with gradient ``g``."""
+    loss = objective.loss
+    d = objective.weighted(loss.curvature(scores, objective.data.y))
+    if loss.quadratic:
+        return g / d.sum(0)
+    h = torch.diag(d.sum(0)) - d.T @ (d / objective.weighted(torch.ones_like(d)))
+    return torch.linalg.solve(h + h.diagonal().mean() / len(h), g).clamp(-2.0, 2.0)
 
 
 def self_concordance_gap(objective: Objective, evaluation: Evaluation, factor: Tensor) -> Bound:
@@ -173,17 +198,35 @@ def dual_value(objective: Objective, weights: Weights, dual: Tensor) -> float:
             if worst > 1:
                 dual, v = dual / worst, v / worst
         elif not penalty.positive:
-            return _conjugate_sum(objective, dual) - 2 * float((v.abs() * weights.coef.abs()).sum())
+            return conjugate_sum(objective, dual) - 2 * float((v.abs() * weights.coef.abs()).sum())
         elif bool((v > 0).any()):
-            return _conjugate_sum(objective, dual) - 2 * float((v.clamp(min=0) * (weights.coef.abs() + EPS)).sum())
+            # Nothing scales a violation away here: only rounding may be counted, as above.
+            squares = dual.square() if dual.ndim == 1 else dual.square().sum(1)
+            size = column_norms(objective) * math.sqrt(objective.mean(squares))
+            if bool((v > 1e-12 * (size if v.ndim == 1 else size[:, None])).any()):
+                return -math.inf
+            return conjugate_sum(objective, dual) - 2 * float((v.clamp(min=0) * (weights.coef.abs() + EPS)).sum())
     slack = 0.0
     if objective.intercept:
         slack = 2 * float((objective.weighted(dual).sum(0).abs() * weights.intercept.abs()).sum())
     conjugate = penalty.conjugate(v * (1 - 4 * EPS) if penalty.l2 == 0 else v)
-    return _conjugate_sum(objective, dual) - conjugate - slack
+    return conjugate_sum(objective, dual) - conjugate - slack
 
 
-def _conjugate_sum(objective: Objective, dual: Tensor) -> float:
+def column_norms(objective: Objective) -> Tensor:
+    """sqrt(Σ_i s_i x_ij²) of each column, (p,)."""
+    total = torch.zeros(objective.p, dtype=torch.float64, device=objective.data.design.device)
+    s = objective.weighted(torch.ones(objective.n, dtype=torch.float64, device=total.device))
+    for rows, block in objective.data.design.blocks():
+        weight = s[rows]
+        if isinstance(block, SparseDesign):
+            total += torch.from_numpy(block.X.astype("float64").power(2).T @ weight.numpy())
+        else:
+            total += weight @ block.X.square()
+    return total.sqrt()
+
+
+def conjugate_sum(objective: Objective, dual: Tensor) -> float:
     """Σ s_i (θ_i offset_i - loss*(θ_i))."""
     total = -objective.mean(objective.loss.conjugate(dual, objective.data.y))
     offset = objective.data.offset
