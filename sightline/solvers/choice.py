@@ -6,9 +6,10 @@ from sightline.objective import Objective
 from sightline.solvers.base import Solver
 from sightline.solvers.lbfgs import LBFGS
 from sightline.solvers.newton import Newton
+from sightline.solvers.proximal import Proximal
 from sightline.solvers.sampled import SampledNewton
 
-SOLVERS: dict[str, type[Solver]] = {c.name: c for c in (Newton, SampledNewton, LBFGS)}
+SOLVERS: dict[str, type[Solver]] = {c.name: c for c in (Newton, SampledNewton, LBFGS, Proximal)}
 
 NEWTON_WEIGHTS = 1500  # most weights for which a Hessian is factored at every step
 NEWTON_CLASSES_WEIGHTS = 150  # the same for several classes, whose Hessian costs K² / 2 Gram matrices
@@ -36,6 +37,9 @@ def choose(objective: Objective, wanted: str | Solver = "auto") -> tuple[Solver,
 
 def automatic(objective: Objective) -> tuple[Solver, str]:
     """The method for this problem: the first whose reason holds."""
+    if objective.loss.smooth and not objective.penalty.smooth:
+        what = "an L1 part" if objective.penalty.l1 else "a sign constraint"
+        return Proximal(), f"a smooth loss and {what}"
     return smooth(objective)
 
 

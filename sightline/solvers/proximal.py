@@ -1,0 +1,185 @@
+"""L1, elastic net and sign constraints with a smooth loss: working sets, proximal Newton steps, duality gap.
+
+Each round looks at the gradient of all coefficients (one read of X), bounds the gap, leaves out columns that are
+proven to be zero at the optimum (gap-safe spheres: Ndiaye, Fercoq, Gramfort & Salmon 2017, theorem 6), takes the
+support and the columns nearest to entering as the working set, twice as many as the support, and solves the problem on
+it to a third of the gap (Johnson & Guestrin 2015; Massias, Gramfort & Salmon 2018, algorithm 3).  The inner problem is
+small and dense: proximal Newton steps with exact second-order models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from sightline.bounds import EPS, Bound, best_intercept, column_norms
+from sightline.objective import Evaluation, Objective, Weights
+from sightline.solvers.base import Solver, Step
+from sightline.solvers.dual_bound import lower_bound
+from sightline.solvers.proximal_newton import Curvature, columns, first_damping, newton_move
+
+WHOLE = 128  # up to so many columns all of them are the working set
+
+
+@dataclass(frozen=True)
+class Proximal(Solver):
+    """Working sets with proximal Newton steps.
+
+    inner : share of the gap to which the problem on the working set is solved before all columns are looked at again.
+    first : columns of the first working set, at least.
+    """
+
+    name = "proximal"
+    inner: float = 0.3
+    first: int = 64
+
+    def refuses(self, objective: Objective) -> str | None:
+        if not objective.loss.smooth:
+            return f"needs a smooth loss; the {objective.loss} loss has kinks"
+        factors = objective.penalty.factors
+        if factors is not None and not bool((factors > 0).all()):
+            return "needs penalty factors > 0"
+        return None
+
+    def steps(self, objective: Objective, start: Weights) -> Iterator[Step]:
+        """One step a look at all columns; ends when neither the value nor the bound gets better."""
+        return _Rounds(self, objective).steps(start)
+
+
+class _Rounds:
+    """A run: what is kept from one look at all columns to the next."""
+
+    def __init__(self, settings: Proximal, objective: Objective) -> None:
+        self.settings = settings
+        self.whole = objective
+        self.lower = -math.inf
+        self.curvature = Curvature(first_damping(objective))
+        self.set: Tensor | None = None  # the columns of ``part``; None where it is the whole problem
+        self.part = objective
+
+    def steps(self, start: Weights) -> Iterator[Step]:
+        weights = self._begin(start)
+        scores = self.whole.scores(weights) if bool(weights.coef.any()) else self._scores_without_columns(weights)
+        weights, now = self._look(weights, scores)
+        best, stalled = math.inf, 0
+        while True:
+            self.lower = max(self.lower, lower_bound(self.whole, weights, now))
+            gap = max(now.value - self.lower, 0.0) + 4 * EPS * abs(now.value)
+            yield Step(weights, now.value, float(now.gradient.flat().norm()), Bound(gap, "duality gap"))
+            stalled = 0 if gap < 0.5 * best else stalled + 1
+            best = min(best, gap)
+            if stalled > 3 and gap < 1e-8 * abs(now.value) or stalled > 200:
+                return
+            found = self._improve(weights, now, gap)
+            if found is None:
+                return
+            weights, now = self._look(*found)
+
+    def _begin(self, start: Weights) -> Weights:
+        """The start, with signs that the penalty allows."""
+        coef = start.coef.clamp(min=0) if self.whole.penalty.positive else start.coef
+        return Weights(coef, start.intercept)
+
+    def _scores_without_columns(self, weights: Weights) -> Tensor:
+        y, k = self.whole.data.y, self.whole.outputs
+        zero = torch.zeros(y.shape if k is None else (len(y), k), dtype=torch.float64, device=y.device)
+        offset = self.whole.data.offset
+        if offset is not None:
+            zero = zero + (offset if k is None else offset[:, None])
+        return zero + weights.intercept
+
+    def _look(self, weights: Weights, scores: Tensor) -> tuple[Weights, Evaluation]:
+        """The whole problem's gradient, with the best intercept first: then the dual point needs no repair for it."""
+        weights, scores = level(self.whole, weights, scores)
+        return weights, self.whole.evaluate_scores(weights, scores)
+
+    def _improve(self, weights: Weights, now: Evaluation, gap: float) -> tuple[Weights, Tensor] | None:
+        """Weights and scores from the problem on a working set, None where it gives nothing."""
+        self._choose(weights, now)
+        if self.set is None:
+            move = newton_move(self.whole, weights, now, self.curvature)
+            if move is None:
+                return None
+            self._damp(move.share)
+            return move.weights, move.scores
+        part, chosen = self.part, self.set
+        inner = Weights(weights.coef[chosen], weights.intercept)
+        state = replace(
+            now,
+            gradient=Weights(now.gradient.coef[chosen], now.gradient.intercept),
+            loss_gradient=now.loss_gradient[chosen],
+        )
+        lower, scores = -math.inf, now.scores
+        for number in range(100):
+            move = newton_move(part, inner, state, self.curvature)
+            if move is None:
+                if number == 0:
+                    return None
+                break
+            self._damp(move.share)
+            inner, scores = level(part, move.weights, move.scores)
+            state = part.evaluate_scores(inner, scores)
+            lower = max(lower, lower_bound(part, inner, state))
+            if state.value - lower <= self.settings.inner * gap:
+                break
+        coef = torch.zeros_like(weights.coef)
+        coef[chosen] = inner.coef
+        return Weights(coef, inner.intercept), scores
+
+    def _damp(self, share: float) -> None:
+        """Less of the majorant after whole steps, more after short ones."""
+        damping = self.curvature.damping
+        if share == 1:
+            self.curvature.damping = 0.1 * damping if damping > 1e-4 else 0.0
+        elif share < 0.1 and first_damping(self.whole):
+            self.curvature.damping = max(10 * damping, 1e-3)
+
+    def _choose(self, weights: Weights, now: Evaluation) -> None:
+        """The working set: the support and the columns nearest to entering, twice as many as the support."""
+        p = self.whole.p
+        support = weights.coef != 0
+        if support.ndim == 2:
+            support = support.any(1)
+        size = max(2 * int(support.sum()), self.settings.first)
+        if p <= WHOLE or size >= p // 2:
+            self._take(None)
+            return
+        priority = eagerness(self.whole, now)
+        priority[support] = math.inf
+        self._take(torch.topk(priority, size).indices.sort().values)
+
+    def _take(self, chosen: Tensor | None) -> None:
+        if chosen is None:
+            if self.set is not None:
+                self.part, self.set, self.curvature.gram = self.whole, None, None
+            return
+        if self.set is not None and torch.equal(self.set, chosen):
+            return
+        data = replace(self.whole.data, design=columns(self.whole.data.design, chosen))
+        self.part = replace(self.whole, data=data, penalty=self.whole.penalty.columns(chosen))
+        self.set, self.curvature.gram = chosen, None
+
+
+def level(objective: Objective, weights: Weights, scores: Tensor) -> tuple[Weights, Tensor]:
+    """The same with the intercept at its best."""
+    if not objective.intercept:
+        return weights, scores
+    dual = objective.loss.gradient(scores, objective.data.y)
+    nothing = Weights(weights.coef, torch.zeros_like(weights.intercept))
+    better = best_intercept(objective, weights, Evaluation(0.0, 0.0, scores, dual, nothing, weights.coef))
+    return (weights, scores) if better is None else better
+
+
+def eagerness(objective: Objective, now: Evaluation) -> Tensor:
+    """How near each column is to entering, (p,): gradient towards allowed signs over the strength that holds it."""
+    penalty = objective.penalty
+    pull = -now.loss_gradient if penalty.positive else now.loss_gradient.abs()
+    if penalty.l1:
+        pull = pull / penalty.l1_strengths(pull)
+    elif penalty.factors is not None:
+        pull = pull / (penalty.factors if pull.ndim == 1 else penalty.factors[:, None])
+    return pull if pull.ndim == 1 else pull.amax(1)

@@ -1,0 +1,235 @@
+"""One proximal Newton step: the loss's second-order model plus the exact penalty, minimised on signed supports.
+
+    w⁺ = argmin_u  g'(u - w) + ½ (u - w)'H(u - w) + Σ λ_j |u_j|,  then backtracking on the objective along u - w
+    (Lee, Sun & Saunders 2014, "Proximal Newton-type methods", algorithm 1)
+
+H is the exact curvature of the loss in the coefficients that are not zero or want to leave zero, the others stay at
+zero in this step.  Once the signs are right the steps are Newton's own: convergence is quadratic.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sightline.bounds import EPS
+from sightline.design_matrix import DenseDesign, Design
+from sightline.objective import Evaluation, Objective, Weights
+from sightline.solvers.l1_quadratic import L1Quadratic
+
+BLOCK_ELEMENTS = 1 << 20  # of the (rows, coefficients) pieces from which a softmax Hessian is summed
+NEAR = 0.9  # share of the L1 strength from which on a gradient makes a zero coefficient a candidate
+
+
+@dataclass
+class Curvature:
+    """How the model's curvature is made, and what of it can be kept from step to step.
+
+    damping : share of a majorising curvature that is added: piecewise quadratic losses have regions without any.
+    gram : [X, 1]' diag(s) [X, 1] of a squared loss, formed once.
+    """
+
+    damping: float = 0.0
+    gram: Tensor | None = field(default=None, repr=False)
+
+    def rows(self, objective: Objective, now: Evaluation) -> Tensor:
+        """Second derivative in the scores with the damping, the shape of the scores."""
+        exact = objective.loss.curvature(now.scores, objective.data.y)
+        if not self.damping:
+            return exact
+        return exact + self.damping * majorant(objective, now)
+
+
+def majorant(objective: Objective, now: Evaluation) -> Tensor:
+    """A curvature whose quadratic lies above the loss: l'(z)/(z - y) for losses of the residual (Huber 1981, section
+    7.8), the curvature's bound where there is one, else the curvature itself."""
+    y, z, loss = objective.data.y, now.scores, objective.loss
+    if loss.targets == "real" and z.ndim == 1:
+        residual = z - y
+        return torch.where(residual == 0, 1.0, now.dual / torch.where(residual == 0, 1.0, residual))
+    if math.isfinite(loss.curvature_bound):
+        return torch.full_like(z, loss.curvature_bound)
+    return loss.curvature(z, y)
+
+
+def first_damping(objective: Objective) -> float:
+    """Losses whose curvature is zero somewhere start with a majorant, which cannot overshoot."""
+    loss = objective.loss
+    return 1.0 if loss.self_concordance is None and not loss.quadratic else 0.0
+
+
+@dataclass(frozen=True)
+class Move:
+    """Where a step led: weights, their scores, the share of the step taken and what the model promised (<= 0)."""
+
+    weights: Weights
+    scores: Tensor
+    value: float
+    share: float
+    promised: float
+
+
+def newton_move(objective: Objective, weights: Weights, now: Evaluation, curvature: Curvature) -> Move | None:
+    """One proximal Newton step from ``weights``, or None where no step descends."""
+    target = _model_minimiser(objective, weights, now, curvature)
+    step = Weights(target.coef - weights.coef, target.intercept - weights.intercept)
+    l1 = replace(objective.penalty, l2=0.0)
+    before = l1.value(weights.coef)
+    promised = float((now.gradient.coef * step.coef).sum() + (now.gradient.intercept * step.intercept).sum())
+    promised += l1.value(target.coef) - before
+    if not promised < 0:
+        return None
+    floor = 8 * EPS * abs(now.value)
+    share = 1.0
+    while share > 1e-10:
+        trial = target if share == 1 else Weights(
+            weights.coef + share * step.coef, weights.intercept + share * step.intercept
+        )
+        scores = objective.scores(trial)
+        value = objective.value(trial, scores)
+        if value <= now.value + 1e-4 * share * promised + floor:
+            return Move(trial, scores, value, share, promised)
+        share *= 0.5 if math.isfinite(value) else 0.1
+    return None
+
+
+def _model_minimiser(objective: Objective, weights: Weights, now: Evaluation, curvature: Curvature) -> Weights:
+    penalty = objective.penalty
+    free = 1 if objective.intercept else 0
+    distance = penalty.subgradient_distance(weights.coef, now.loss_gradient)
+    candidates = (weights.coef != 0) | (distance > 0)
+    if penalty.l1:
+        eager = -now.loss_gradient if penalty.positive else now.loss_gradient.abs()
+        candidates |= eager > NEAR * penalty.l1_strengths(weights.coef)
+    strengths = torch.ones_like(weights.coef) * penalty.l1_strengths(weights.coef)
+    ridge = torch.ones_like(weights.coef) * penalty.l2_strengths(weights.coef)
+
+    def solve(hessian: Tensor, w: Tensor, g: Tensor, l1: Tensor, l2: Tensor, intercepts: int) -> Tensor:
+        size = len(w) - intercepts
+        hessian.diagonal()[:size].add_(l2)
+        is_free = np.zeros(len(w), dtype=bool)
+        is_free[size:] = True
+        bound = np.concatenate([l1.cpu().numpy(), np.zeros(intercepts)])
+        quadratic = L1Quadratic(hessian.cpu().numpy(), bound, is_free, penalty.positive)
+        return torch.from_numpy(quadratic.minimise(w.cpu().numpy(), g.cpu().numpy())).to(w.device)
+
+    coef, intercept = torch.zeros_like(weights.coef), weights.intercept.clone()
+    if weights.coef.ndim == 1:
+        index = candidates.nonzero()[:, 0]
+        hessian = _one_output(objective, now, curvature, index)
+        w = torch.cat([weights.coef[index], weights.intercept.reshape(1)[:free]])
+        g = torch.cat([now.gradient.coef[index], now.gradient.intercept.reshape(1)[:free]])
+        u = solve(hessian, w, g, strengths[index], ridge[index], free)
+        coef[index] = u[: len(index)]
+        return Weights(coef, u[-1] if free else intercept)
+    if objective.loss.quadratic:
+        for k in range(weights.coef.shape[1]):
+            index = candidates[:, k].nonzero()[:, 0]
+            hessian = _one_output(objective, now, curvature, index)
+            w = torch.cat([weights.coef[index, k], weights.intercept[k : k + free]])
+            g = torch.cat([now.gradient.coef[index, k], now.gradient.intercept[k : k + free]])
+            u = solve(hessian, w, g, strengths[index, k], ridge[index, k], free)
+            coef[index, k] = u[: len(index)]
+            if free:
+                intercept[k] = u[-1]
+        return Weights(coef, intercept)
+    chosen = [candidates[:, k].nonzero()[:, 0] for k in range(weights.coef.shape[1])]
+    hessian = _softmax(objective, now, curvature, chosen)
+
+    def gather(table: Tensor) -> Tensor:
+        return torch.cat([table[index, k] for k, index in enumerate(chosen)])
+
+    w, g = gather(weights.coef), gather(now.gradient.coef)
+    if free:
+        w, g = torch.cat([w, weights.intercept]), torch.cat([g, now.gradient.intercept])
+    u = solve(hessian, w, g, gather(strengths), gather(ridge), len(weights.intercept) if free else 0)
+    start = 0
+    for k, index in enumerate(chosen):
+        coef[index, k] = u[start : start + len(index)]
+        start += len(index)
+    return Weights(coef, u[start:] if free else intercept)
+
+
+def columns(design: Design, index: Tensor) -> Design:
+    """The chosen columns; all of them without a copy."""
+    if len(index) == design.p:
+        return design
+    if isinstance(design, DenseDesign):
+        return DenseDesign(design.X.index_select(1, index))
+    return design.columns(index)
+
+
+def _one_output(objective: Objective, now: Evaluation, curvature: Curvature, index: Tensor) -> Tensor:
+    """Hessian of the loss in the chosen coefficients and, last, the intercept where it may move."""
+    if objective.loss.quadratic:
+        if curvature.gram is None:
+            weighted = objective.data.weight is not None
+            ones = torch.ones(objective.n, dtype=torch.float64, device=now.scores.device) if weighted else None
+            curvature.gram = _gram(objective, objective.data.design, ones)
+        p = objective.p
+        chosen = torch.cat([index, index.new_tensor([p])]) if objective.intercept else index
+        return curvature.gram[chosen[:, None], chosen]
+    return _gram(objective, columns(objective.data.design, index), curvature.rows(objective, now))
+
+
+def _gram(objective: Objective, design: Design, d: Tensor | None) -> Tensor:
+    """[X, 1]' diag(s d) [X, 1], without the ones where there is no intercept; d None for all ones, unweighted."""
+    if d is None:
+        s = 1.0 / objective.n
+        gram = design.gram() * s
+        d = torch.full((objective.n,), s, dtype=torch.float64, device=gram.device)
+    else:
+        d = objective.weighted(d)
+        gram = design.gram(d)
+    if not objective.intercept:
+        return gram
+    cross = design.adjoint(d)
+    return torch.cat([torch.cat([gram, cross[:, None]], 1), torch.cat([cross, d.sum().reshape(1)])[None]])
+
+
+def _softmax(objective: Objective, now: Evaluation, curvature: Curvature, chosen: list[Tensor]) -> Tensor:
+    """Hessian of the softmax loss, class after class, the intercepts last.
+
+    X_j' diag(s p_j) X_j in the blocks of one class, less Σ_i s_i v_i v_i' over all, v_i = p_ij x_i class by class
+    (Böhning 1992, section 2).
+    """
+    probability = objective.loss.curvature(now.scores, objective.data.y)
+    k = probability.shape[1]
+    sizes = [len(index) for index in chosen]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    total = int(starts[-1])
+    size = total + (k if objective.intercept else 0)
+    hessian = np.zeros((size, size))
+    weight = objective.weighted(torch.ones_like(probability[:, 0]))
+    union = torch.unique(torch.cat(chosen)) if total else torch.zeros(0, dtype=torch.int64)
+    places = [torch.searchsorted(union, index).cpu().numpy() for index in chosen]
+    design = columns(objective.data.design, union) if total else None
+    step = max(64, BLOCK_ELEMENTS // max(size, 1))
+    for begin in range(0, objective.n, step):
+        rows = slice(begin, begin + step)
+        X = None if design is None else design.rows(rows).to_dense().cpu().numpy()
+        s, p = weight[rows].cpu().numpy(), probability[rows].cpu().numpy()
+        root = np.sqrt(s)
+        v = np.empty((len(s), size))
+        for j in range(k):
+            part = slice(starts[j], starts[j + 1])
+            if X is not None:
+                columns_j = X[:, places[j]]
+                half = columns_j * (root * np.sqrt(p[:, j]))[:, None]
+                hessian[part, part] += half.T @ half
+                v[:, part] = columns_j * (root * p[:, j])[:, None]
+            if objective.intercept:
+                v[:, total + j] = root * p[:, j]
+                hessian[total + j, total + j] += s @ p[:, j]
+                if X is not None:
+                    cross = (s * p[:, j]) @ columns_j
+                    hessian[part, total + j] += cross
+                    hessian[total + j, part] += cross
+        hessian -= v.T @ v
+    if curvature.damping:
+        hessian[np.diag_indices(size)] *= 1 + curvature.damping
+    return torch.from_numpy(hessian)
