@@ -10,7 +10,7 @@ STAMP := $(ENV)/.made
 
 # What `make demo` fits.
 DEMO_DATA   ?= examples/penguins.csv
-DEMO_TARGET ?= species
+DEMO_TARGET ?= sex
 DEMO_OUT    ?= demo-report
 
 # Arguments for pytest: `make test ARGS="-k newton -x"`; for the benchmark: `make bench ARGS="tall iris"`.
