@@ -1,13 +1,14 @@
 """Start-up stays short: what is imported when, and how long that takes.
 
-Times are the least of several runs in fresh processes, which is what the work itself costs on a busy machine; the
-modules that must not be there are named as well, since they are what makes a start-up slow.
+Times are the least of up to ten runs in fresh processes: on a busy machine that is nearest to what the work itself
+costs. The modules that must not be there are named as well, since they are what makes a start-up slow.
 """
 
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -33,6 +34,16 @@ def top_level(names: list[str]) -> set[str]:
     return {name.split(".")[0] for name in names}
 
 
+def least(measure: Callable[[], float], budget: float) -> float:
+    """The least of up to ten measurements, or the first within the budget."""
+    best = float("inf")
+    for _ in range(10):
+        best = min(best, measure())
+        if best <= budget:
+            break
+    return best
+
+
 def test_import_brings_only_itself():
     extra = set(imported_after("import torch, sightline")) - set(imported_after("import torch"))
     assert top_level(sorted(extra)) - sys.stdlib_module_names == {"sightline"}
@@ -40,7 +51,7 @@ def test_import_brings_only_itself():
 
 def test_import_costs_at_most_50_ms_over_torch():
     code = "import time, torch; start = time.perf_counter(); import sightline; print(time.perf_counter() - start)"
-    best = min(float(python(code)) for _ in range(3))
+    best = least(lambda: float(python(code)), IMPORT_BUDGET)
     assert best <= IMPORT_BUDGET, f"import sightline took {best * 1e3:.0f} ms over import torch"
 
 
@@ -63,11 +74,12 @@ def test_help_does_not_import_torch():
 
 
 def test_help_takes_at_most_150_ms():
-    best = float("inf")
-    for _ in range(5):
+    def run() -> float:
         start = time.perf_counter()
         python(HELP)
-        best = min(best, time.perf_counter() - start)
+        return time.perf_counter() - start
+
+    best = least(run, HELP_BUDGET)
     assert best <= HELP_BUDGET, f"sightline --help took {best * 1e3:.0f} ms"
 
 
