@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sightline.design_matrix import SparseDesign
 from sightline.objective import Evaluation, Objective, Weights
+from sightline.projection import without_penalty
 
 EPS = 2.0**-52
 
@@ -37,8 +37,10 @@ NO_BOUND = Bound(math.inf, "none")
 
 def relative_scale(objective: Objective, value: float, dtype: torch.dtype = torch.float64) -> float:
     """What a gap is relative to: the objective's value, or one rounding unit (of the weights' dtype) of the null
-    model's loss where that is larger, so that a perfect fit has a scale too."""
-    return max(abs(value), torch.finfo(dtype).eps * objective.null_value)
+    model's loss where that is larger, so that a perfect fit has a scale too; with a loss that is linear in the residual
+    the square root of the unit, which is what the unit is to a squared one."""
+    unit = torch.finfo(dtype).eps
+    return max(abs(value), (unit if objective.loss.smooth else math.sqrt(unit)) * objective.null_value)
 
 
 def smooth_gap(
@@ -55,6 +57,8 @@ def smooth_gap(
         other = self_concordance_gap(objective, evaluation, factor)
         if other.gap < best.gap:
             best = other
+    if objective.penalty.none and objective.loss.self_concordance is None:
+        best = duality_gap(objective, weights, evaluation.value, evaluation.dual)
     return best
 
 
@@ -178,52 +182,52 @@ def duality_gap(objective: Objective, weights: Weights, value: float, dual: Tens
 
 
 def dual_value(objective: Objective, weights: Weights, dual: Tensor) -> float:
-    """D(θ'), a lower bound on the optimum, for θ' the nearest feasible point this function knows how to make.
+    """D(θ'), a lower bound on the optimum, for θ' the nearest feasible point this function knows how to make; 0 where
+    that is better (no loss and no penalty is negative).
 
-    ``weights`` only size the rounding slack of coefficients without a penalty, whose dual residual can be small
-    but not zero in floating point: it is counted as if the optimum were no more than twice as large.
+    Where no strength holds a coefficient, see ``projection`` for what is counted for the residual of rounding.
     """
     y, loss, penalty = objective.data.y, objective.loss, objective.penalty
     low, high = loss.dual_bounds(y)
     dual = dual.clamp(min=low, max=high) if loss.name != "softmax" else dual
-    dual = project_free(objective, dual)
+    if penalty.l2 == 0 and penalty.l1 == 0:
+        if dual.ndim == 1:
+            dual, slack = without_penalty(objective, dual, weights)
+            return max(conjugate_sum(objective, dual) - slack, 0.0)
+        dual = balanced(objective, dual) if objective.intercept else dual
+        return max(conjugate_sum(objective, dual) - _rounding(objective, weights, dual), 0.0)
     if objective.intercept:
         dual = balanced(objective, dual)
     v = -objective.data.design.adjoint(objective.weighted(dual))
     if penalty.l2 == 0:
-        strength = penalty.l1_strengths(v)
         size = v if penalty.positive else v.abs()
-        if penalty.l1 > 0:
-            worst = float((size / strength).max())
-            if worst > 1:
-                dual, v = dual / worst, v / worst
-        elif not penalty.positive:
-            return conjugate_sum(objective, dual) - 2 * float((v.abs() * weights.coef.abs()).sum())
-        elif bool((v > 0).any()):
-            # Nothing scales a violation away here: only rounding may be counted, as above.
-            squares = dual.square() if dual.ndim == 1 else dual.square().sum(1)
-            size = column_norms(objective) * math.sqrt(objective.mean(squares))
-            if bool((v > 1e-12 * (size if v.ndim == 1 else size[:, None])).any()):
-                return -math.inf
-            return conjugate_sum(objective, dual) - 2 * float((v.clamp(min=0) * (weights.coef.abs() + EPS)).sum())
+        worst = float((size / penalty.l1_strengths(v)).max())
+        if worst > 1:
+            dual, v = dual / worst, v / worst
     slack = 0.0
     if objective.intercept:
         slack = 2 * float((objective.weighted(dual).sum(0).abs() * weights.intercept.abs()).sum())
     conjugate = penalty.conjugate(v * (1 - 4 * EPS) if penalty.l2 == 0 else v)
-    return conjugate_sum(objective, dual) - conjugate - slack
+    return max(conjugate_sum(objective, dual) - conjugate - slack, 0.0)
+
+
+def _rounding(objective: Objective, weights: Weights, dual: Tensor) -> float:
+    """What X'(sθ), for K outputs without a strength, takes off the dual objective: inf unless it is rounding."""
+    weighted = objective.weighted(dual)
+    v = objective.data.design.adjoint(weighted)
+    v = v.clamp(max=0) if objective.penalty.positive else v
+    size = objective.column_norms * math.sqrt(objective.mean(dual.square().sum(1)))
+    if bool((v.abs() > 1e-12 * size[:, None]).any()):
+        return math.inf
+    slack = float((v.abs() * weights.coef.abs()).sum())
+    if objective.intercept:
+        slack += float((weighted.sum(0).abs() * weights.intercept.abs()).sum())
+    return 2 * slack
 
 
 def column_norms(objective: Objective) -> Tensor:
     """sqrt(Σ_i s_i x_ij²) of each column, (p,)."""
-    total = torch.zeros(objective.p, dtype=torch.float64, device=objective.data.design.device)
-    s = objective.weighted(torch.ones(objective.n, dtype=torch.float64, device=total.device))
-    for rows, block in objective.data.design.blocks():
-        weight = s[rows]
-        if isinstance(block, SparseDesign):
-            total += torch.from_numpy(block.X.astype("float64").power(2).T @ weight.numpy())
-        else:
-            total += weight @ block.X.square()
-    return total.sqrt()
+    return objective.column_norms
 
 
 def conjugate_sum(objective: Objective, dual: Tensor) -> float:
@@ -257,30 +261,3 @@ def balanced(objective: Objective, dual: Tensor) -> Tensor:
     share = min(1.0, share * (1 + 1e-12) + 4 * EPS)
     mixed = (1 - share) * p + ((want - (1 - share) * have) / share).clamp(min=0)
     return mixed.scatter_add(1, y, torch.full_like(mixed[:, :1], -1.0))
-
-
-def project_free(objective: Objective, dual: Tensor) -> Tensor:
-    """θ moved so that X'(sθ) = 0 where no penalty holds it, staying inside its box: the correction is weighted by
-    the squared distance from the box, D, so rows at a bound stay there: δ = -D [X,1] ([X,1]' s D [X,1])⁻¹ residual."""
-    penalty, loss = objective.penalty, objective.loss
-    if not penalty.none or loss.name == "softmax" or objective.outputs is not None:
-        return dual
-    low, high = loss.dual_bounds(objective.data.y)
-    for _ in range(3):
-        room = torch.minimum(_room(dual - low), _room(high - dual)).clamp(min=0).square()
-        v = objective.data.design.adjoint(objective.weighted(dual))
-        b = objective.weighted(dual).sum(0) if objective.intercept else v.new_zeros(())
-        if not (bool(v.any()) or bool(b.any())):
-            return dual
-        gram = objective.curvature_gram(room)
-        diagonal = gram.diagonal().clamp(min=1e-300).rsqrt()
-        residual = torch.cat([v, b.reshape(1)])
-        solution = torch.linalg.lstsq(diagonal[:, None] * gram * diagonal, (diagonal * residual)[:, None]).solution[:, 0]
-        solution = solution * diagonal
-        moved = dual - room * (objective.data.design.scores(solution[:-1]) + (solution[-1] if objective.intercept else 0))
-        dual = moved.clamp(min=low, max=high)
-    return dual
-
-
-def _room(distance: Tensor) -> Tensor:
-    return torch.nan_to_num(distance, posinf=1.0).clamp(max=1.0) if isinstance(distance, Tensor) else torch.tensor(1.0)

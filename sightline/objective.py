@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sightline.data import Data
+from sightline.design_matrix import SparseDesign
 from sightline.losses import Loss
 from sightline.penalties import NONE, Penalty
 
@@ -89,14 +90,17 @@ class Objective:
         return 1.0 / self.data.n if weight is None else weight / weight.sum()
 
     def weighted(self, v: Tensor) -> Tensor:
-        """s·v for a (n,) or (n, K) v."""
+        """s·v for a (n,) or (n, K) v, in its dtype."""
         s = self.row_weights
-        return v * s if not isinstance(s, Tensor) or v.ndim == 1 else v * s[:, None]
+        if not isinstance(s, Tensor):
+            return v * s
+        s = s.to(v.dtype)
+        return v * s if v.ndim == 1 else v * s[:, None]
 
     def mean(self, v: Tensor) -> float:
         """Σ s_i v_i for v (n,)."""
         s = self.row_weights
-        return float(v.sum()) * s if not isinstance(s, Tensor) else float(torch.dot(s, v))
+        return float(v.sum(dtype=torch.float64)) * s if not isinstance(s, Tensor) else float(torch.dot(s, v.double()))
 
     @cached_property
     def null_value(self) -> float:
@@ -114,6 +118,19 @@ class Objective:
             z = z + self.weighted(y).sum(0).clamp(min=1e-300).log()
         return self.mean(self.loss.value(self._shifted(z), y))
 
+    @cached_property
+    def column_norms(self) -> Tensor:
+        """sqrt(Σ_i s_i x_ij²) of each column, (p,)."""
+        total = torch.zeros(self.p, dtype=torch.float64, device=self.data.design.device)
+        s = self.weighted(torch.ones(self.n, dtype=torch.float64, device=total.device))
+        for rows, block in self.data.design.blocks():
+            weight = s[rows]
+            if isinstance(block, SparseDesign):
+                total += torch.from_numpy(block.X.astype("float64").power(2).T @ weight.numpy())
+            else:
+                total += weight @ block.X.square()
+        return total.sqrt()
+
     def zeros(self) -> Weights:
         """All weights zero."""
         k = () if self.outputs is None else (self.outputs,)
@@ -127,9 +144,10 @@ class Objective:
         part = offset if rows is None else offset[rows]
         return z + (part if z.ndim == 1 else part[:, None])
 
-    def scores(self, weights: Weights) -> Tensor:
-        """X w + b + offset."""
-        return self._shifted(self.data.design.scores(weights.coef) + weights.intercept)
+    def scores(self, weights: Weights, single: bool = False) -> Tensor:
+        """X w + b + offset; with ``single`` in the dtype of X."""
+        dtype = self.data.design.dtype if single else torch.float64
+        return self._shifted(self.data.design.scores(weights.coef.to(dtype)) + weights.intercept.to(dtype))
 
     def value(self, weights: Weights, scores: Tensor | None = None) -> float:
         """F alone; from given scores where they are known."""
@@ -167,12 +185,14 @@ class Objective:
         return self._evaluation(weights, loss, scores, dual, gradient, gradient_b)
 
     def evaluate_scores(self, weights: Weights, scores: Tensor) -> Evaluation:
-        """``evaluate`` where the scores are known already: half a pass."""
+        """``evaluate`` where the scores are known already: half a pass, in float32 where scores and X are."""
         y = self.data.y
+        y = y if y.dtype == torch.int64 else y.to(scores.dtype)
         value, dual = self.loss.value_and_gradient(scores, y)
         weighted = self.weighted(dual)
         gradient = self.data.design.adjoint(weighted)
-        return self._evaluation(weights, self.mean(value), scores, dual, gradient, weighted.sum(0))
+        gradient = gradient.double()
+        return self._evaluation(weights, self.mean(value), scores, dual, gradient, weighted.sum(0, dtype=torch.float64))
 
     def _evaluation(
         self, weights: Weights, loss: float, scores: Tensor, dual: Tensor, gradient: Tensor, gradient_b: Tensor

@@ -1,0 +1,272 @@
+"""Exact method for losses with kinks (hinge, quantile), any penalty: interior point, sifted rows, crossover.
+
+Few rows: the interior-point method on all of them.  Many rows: most of them end far from their kink, where the loss is
+linear, so only rows near it need the method's slacks.  A guess (an interior-point solution of a sample, then Newton
+steps with a curvature taken from the rows nearest to the kink) says which rows those are; the others are fixed to the
+straight line they are on.  That makes a lower bound of the objective, exact as long as no fixed row changes sides;
+rows that did are put back and the method goes on (Portnoy & Koenker 1997, section 5, "preprocessing").
+Near the end the face of the solution is read off and solved for directly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from sightline.bounds import EPS, NO_BOUND, duality_gap
+from sightline.objective import Objective, Weights
+from sightline.solvers.base import Solver, Step
+from sightline.solvers.crossover import vertex
+from sightline.solvers.interior_point import Path, follow, normal_equations, start
+from sightline.solvers.kinks import Kinks, as_kinks, flat, mean_size, unflat
+
+BANDS = (0.3, 0.1)  # shares of the rows nearest to their kink that give the curvature of each Newton step
+CURVATURE_ROWS = 60  # rows a column, of those, that are enough for it
+STALLED = 0.98  # an interior-point step that leaves more of the complementarity than this is a failure
+
+
+@dataclass(frozen=True)
+class InteriorPoint(Solver):
+    """Primal-dual interior point on the rows that matter, ended at the exact vertex.
+
+    sift_rows : from so many rows on, rows far from their kink are fixed (0 never does it).
+    sample, band : rows a column in the sample, and least rows a column kept near the kink.
+    largest : largest min(rows, columns); a dense matrix of that size is factorised at each step.
+    """
+
+    name = "interior_point"
+    sift_rows: int = 6000
+    sample: int = 40
+    band: int = 30
+    largest: int = 6000
+
+    def refuses(self, objective: Objective) -> str | None:
+        if objective.loss.smooth:
+            return f"is for losses with kinks (hinge, quantile); the {objective.loss} loss is smooth"
+        if min(objective.n, objective.p) > self.largest:
+            return f"factorises a matrix of the smaller side, {min(objective.n, objective.p)} > {self.largest}"
+        return None
+
+    def steps(self, objective: Objective, start: Weights) -> Iterator[Step]:
+        """Interior-point iterates, then the vertex; ends when it is found or rounding allows no more."""
+        problem = as_kinks(objective)
+        begin = flat(start)
+        warm = bool((begin != 0).any())
+        few = self.sift_rows == 0 or objective.n < max(self.sift_rows, 2 * self.sample * objective.p)
+        if few:
+            at = _begin(problem, begin, warm)
+            yield from _Round(objective, problem, problem, None, None, at).steps()
+            return
+        weights, residual, value = self._guess(problem, begin, warm)
+        yield Step(_weights(problem, weights), value, math.inf)
+        count = min(objective.n, max(self.band * objective.p, 1500, objective.n // 33))
+        active = torch.zeros(objective.n, dtype=torch.bool, device=residual.device)
+        while True:
+            active[residual.abs().topk(count, largest=False, sorted=False).indices] = True
+            rows = active.nonzero()[:, 0]
+            fixed = torch.where(active, 0.0, torch.where(residual > 0, problem.high, problem.low))
+            whole = len(rows) == objective.n
+            linear = problem.linear if whole else problem.linear + problem.adjoint(_data_rows(problem, fixed))
+            part = problem if whole else problem.select(rows, linear)
+            stage = _Round(objective, problem, part, None if whole else rows, fixed, _warm(part, weights))
+            yield from stage.steps()
+            if whole or (stage.good and not stage.crossed):
+                return
+            if stage.good:
+                weights, residual = stage.weights, stage.residual
+                active[stage.crossed_rows] = True
+                count = min(objective.n, max(count, 2 * stage.crossed))
+            else:  # the rows left free do not hold the problem: more of them
+                count = min(objective.n, 4 * max(count, len(rows)))
+
+    def _guess(self, problem: Kinks, begin: Tensor, warm: bool) -> tuple[Tensor, Tensor, float]:
+        """Weights near the optimum, the residuals of all rows and the objective there."""
+        weights = begin
+        if not warm:
+            weights = self._from_sample(problem)
+        residual = problem.apply(weights)[: problem.n] - problem.kink
+        value = _value(problem, weights, residual)
+        for share in BANDS:
+            step = _newton(problem, weights, residual, share)
+            if step is None:
+                break
+            trial = weights + step
+            after = problem.apply(trial)[: problem.n] - problem.kink
+            better = _value(problem, trial, after)
+            if not better < value:
+                break
+            weights, residual, value = trial, after, better
+        return weights, residual, value
+
+    def _from_sample(self, problem: Kinks) -> Tensor:
+        """Rough solution for a sample of the rows, one from each stretch of equal length."""
+        count = max(2000, self.sample * problem.p)
+        stretch = problem.n // count
+        where = torch.arange(count, device=problem.share.device)
+        rows = where * stretch + (where * 2654435761 % 4294967296) * stretch // 4294967296
+        part = problem.select(rows, problem.linear)
+        part = replace(part, share=part.share / part.share.sum())
+        weights = torch.zeros_like(problem.linear)
+        for at in follow(part, _begin(part, weights, False)):
+            weights = at.weights
+            if at.complementarity < 0.02 * _value(part, weights, at.residual[: part.n]):
+                break
+        return weights
+
+
+class _Round:
+    """The interior-point method on some of the rows, seen from all of them.
+
+    rows : indices of the free rows, None for all; fixed : θ of the others (zero at free rows).
+    After ``steps``: good (the rows left free hold the problem), crossed (fixed rows that changed sides), weights,
+    residual.
+    """
+
+    def __init__(
+        self, objective: Objective, problem: Kinks, part: Kinks, rows: Tensor | None, fixed: Tensor | None, at: Path
+    ) -> None:
+        self.objective, self.problem, self.part = objective, problem, part
+        self.rows, self.fixed, self.at = rows, fixed, at
+        self.good = rows is None
+        self.crossed, self.crossed_rows = 0, torch.zeros(0, dtype=torch.int64)
+        self.weights, self.residual = at.weights, at.residual[: part.n]
+        self.gap = math.inf
+
+    def steps(self) -> Iterator[Step]:
+        """Steps of the whole problem; rows crossing sides end the round."""
+        last, tried, slow = math.inf, math.inf, 0
+        for at in follow(self.part, self.at):
+            inner = _value(self.part, at.weights, at.residual[: self.part.n])
+            value_size = abs(inner) + EPS
+            slow = slow + 1 if at.complementarity > STALLED * last else 0
+            if slow > 4 and (self.rows is not None or at.complementarity < 1e-6 * value_size or slow > 20):
+                return
+            last = at.complementarity
+            if at.complementarity > 1e-3 * value_size:
+                if self.rows is None:
+                    yield Step(_weights(self.problem, at.weights), inner, _norm(at))
+                continue
+            if self.rows is not None and at.complementarity > 1e-5 * value_size:
+                continue
+            step = self._step(at.weights, at.theta[: self.part.n], _norm(at))
+            yield step
+            relative = step.bound.gap / value_size
+            lost = step.value - inner if self.rows is not None else 0.0
+            if self.crossed and lost > at.complementarity:
+                return
+            if relative <= 1e-5 and relative < 0.01 * tried:
+                tried = relative
+                end = vertex(self.part, at)
+                if end is not None:
+                    polished = self._step(*end, _norm(at))
+                    if polished.bound.gap < step.bound.gap:
+                        yield polished
+                    if polished.bound.gap <= 64 * EPS * value_size:
+                        return
+            if at.complementarity <= EPS * value_size:
+                return
+
+    def _step(self, vector: Tensor, theta: Tensor, norm: float) -> Step:
+        """The step at weights (p + 1,) with θ of the free rows."""
+        problem, objective = self.problem, self.objective
+        weights = _weights(problem, vector)
+        residual = problem.apply(flat(weights))[: problem.n] - problem.kink
+        value = objective.mean(_loss(problem, residual)) + objective.penalty.value(weights.coef)
+        if self.rows is not None:
+            assert self.fixed is not None
+            across = self.fixed * residual < 0
+            whole = self.fixed.clone()
+            whole[self.rows] = theta
+            theta = whole
+            outside = torch.where(self.fixed == 0, 0.0, torch.where(residual > 0, problem.high, problem.low))
+            across = (outside - self.fixed) * residual > 0
+            across[self.rows] = False
+            self.crossed_rows = across.nonzero()[:, 0]
+            self.crossed = len(self.crossed_rows)
+        self.good = True
+        self.weights, self.residual = flat(weights), residual
+        bound = duality_gap(objective, weights, value, theta) if math.isfinite(value) else NO_BOUND
+        return Step(weights, value, norm, bound)
+
+
+def _weights(problem: Kinks, vector: Tensor) -> Weights:
+    """Weights with the sign constraint met."""
+    weights = unflat(vector)
+    return Weights(weights.coef.clamp(min=0), weights.intercept) if problem.positive else weights
+
+
+def _norm(at: Path) -> float:
+    return math.inf if at.dual_residual is None else float(at.dual_residual.norm())
+
+
+def _loss(problem: Kinks, residual: Tensor) -> Tensor:
+    """Loss of each of the data's rows, (n,)."""
+    return torch.maximum(problem.low * residual, problem.high * residual)
+
+
+def _value(problem: Kinks, weights: Tensor, residual: Tensor) -> float:
+    """Objective of a problem with kinks (its linear part included)."""
+    coef = weights[:-1]
+    total = torch.dot(problem.share, _loss(problem, residual)) + torch.dot(problem.linear, weights)
+    total = total + 0.5 * (problem.ridge * coef.square()).sum()
+    if problem.slope is not None:
+        total = total + (problem.slope * coef.abs()).sum()
+    return float(total)
+
+
+def _data_rows(problem: Kinks, theta: Tensor) -> Tensor:
+    """s θ with zeros below for the coefficients' rows."""
+    rows = problem.share * theta
+    return rows if problem.slope is None else torch.cat([rows, torch.zeros_like(problem.slope)])
+
+
+def _begin(problem: Kinks, weights: Tensor, warm: bool) -> Path:
+    """Where the path starts: at the given weights, or the least-squares fit of the kinks, tilted by the boxes."""
+    size = mean_size(problem, problem.apply(weights) - problem.all_rows[1])
+    if warm:
+        return _warm(problem, weights)
+    if problem.n < 2 * problem.p:
+        return start(problem, weights, 4 * size)
+    weak = problem.share
+    target = weak * (problem.kink - size * (problem.low + problem.high))
+    if problem.slope is not None:
+        weak = torch.cat([weak, torch.full_like(problem.slope, 1e-3 * problem.coefficient_share)])
+        target = torch.cat([target, torch.zeros_like(problem.slope)])
+    try:
+        weights = normal_equations(problem, weak)(problem.adjoint(target))
+    except FloatingPointError:
+        return start(problem, weights, 4 * size)
+    near = mean_size(problem, problem.apply(weights) - problem.all_rows[1])
+    return start(problem, weights, max(near, 0.05 * size))
+
+
+def _warm(problem: Kinks, weights: Tensor) -> Path:
+    return start(problem, weights)
+
+
+def _newton(problem: Kinks, weights: Tensor, residual: Tensor, share: float) -> Tensor | None:
+    """Newton step of the loss smoothed over the band that holds that share of the rows; coefficients at zero stay."""
+    count = max(1, int(share * problem.n))
+    width = float(residual.abs().kthvalue(count).values)
+    if not width > 0:
+        return None
+    theta = 0.5 * (problem.low + problem.high) + (residual / (2 * width)).clamp(-0.5, 0.5)
+    gradient = problem.linear + problem.adjoint(_data_rows(problem, theta)) + problem.quadratic(weights)
+    rows = (residual.abs() < width).nonzero()[:, 0]
+    every = max(1, len(rows) // (CURVATURE_ROWS * problem.p))
+    part = problem.select(rows[::every], problem.linear)
+    curvature = part.share * (every / (2 * width))
+    if problem.slope is not None:
+        coef = weights[:-1]
+        at_zero = coef.abs() <= 1e-3 * coef.abs().max()
+        gradient[:-1] = torch.where(at_zero, 0.0, gradient[:-1] + problem.slope * torch.sign(coef))
+        curvature = torch.cat([curvature, torch.where(at_zero, 1e12 * float(curvature.max()), 0.0)])
+    try:
+        step = normal_equations(part, curvature)(-gradient)
+    except FloatingPointError:
+        return None
+    return step if bool(torch.isfinite(step).all()) else None
