@@ -18,6 +18,9 @@ _WHERE = {
     "Loss": "losses", "Squared": "losses", "Logistic": "losses", "Softmax": "losses", "Hinge": "losses",
     "SquaredHinge": "losses", "Huber": "losses", "Poisson": "losses", "Quantile": "losses",
     "Trace": "trace",
+    "LinearRegression": "estimators.linear", "Ridge": "estimators.linear", "Lasso": "estimators.elastic_net",
+    "ElasticNet": "estimators.elastic_net", "LogisticRegression": "estimators.logistic",
+    "LinearSVC": "estimators.svm", "QuantileRegressor": "estimators.robust", "PoissonRegressor": "estimators.poisson",
 }  # fmt: skip
 
 __all__ = ["__version__", *_WHERE]
