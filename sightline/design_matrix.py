@@ -28,8 +28,8 @@ class DenseDesign:
         self.dtype = X.dtype
         self.device = X.device
         self._double = X.dtype == torch.float64
-        # NumPy's matrix-vector products on the CPU take half the time of torch's.
-        self._array = X.numpy() if X.device.type == "cpu" and self._double else None
+        # NumPy's products with few columns take half to a fifth of the time of torch's on the CPU.
+        self._array = X.numpy() if X.device.type == "cpu" else None
 
     @property
     def block_rows(self) -> int:
@@ -55,18 +55,16 @@ class DenseDesign:
 
     def scores(self, w: Tensor) -> Tensor:
         """X w: (n,) for ``w`` (p,), (n, K) for (p, K); float64, or float32 where X and w are."""
-        if self._array is not None and w.ndim == 1:
-            return torch.from_numpy(self._array @ w.numpy())
         if w.dtype == self.dtype:
-            return self.X @ w
-        return torch.cat([block.X @ w for _, block in self.blocks()])
+            return self.X @ w if self._array is None else torch.from_numpy(self._array @ w.numpy())
+        return torch.cat([block.scores(w) for _, block in self.blocks()])
 
     def adjoint(self, r: Tensor) -> Tensor:
         """X'r: (p,) for ``r`` (n,), (p, K) for (n, K); float64, or float32 where X and r are."""
-        if self._array is not None and r.ndim == 1:
-            return torch.from_numpy(r.numpy() @ self._array)
+        if r.dtype == self.dtype and r.ndim == 1:
+            return r @ self.X if self._array is None else torch.from_numpy(r.numpy() @ self._array)
         if r.dtype == self.dtype:
-            return r @ self.X if r.ndim == 1 else self.X.T @ r
+            return (r.T @ self.X).T if self._array is None else torch.from_numpy(r.numpy().T @ self._array).T
         total = r.new_zeros((self.p, *r.shape[1:]))
         for rows, block in self.blocks():
             total += block.adjoint(r[rows])

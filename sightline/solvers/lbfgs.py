@@ -44,13 +44,19 @@ class LBFGS(Solver):
     def steps(self, objective: Objective, start: Weights) -> Iterator[Step]:
         """One step a line search; ends where rounding hides any further decrease."""
         weights = start
+        # Float32 data are worked on in float32 until the bound is small; what proves it is in float64.
+        single = objective.data.design.dtype == torch.float32
         now = objective.evaluate(weights)
         inverse = InverseHessian(self.preconditioner(objective, now), self.memory)
         stalled = 0
         while True:
-            gradient = now.gradient.flat()
             bound = self._bound(objective, weights, now)
-            yield Step(weights, now.value, float(gradient.norm()), bound)
+            if single and (bound.gap <= 1e-5 * abs(now.value) or stalled):
+                single, stalled = False, 0
+                now = objective.evaluate(weights)
+                bound = self._bound(objective, weights, now)
+            gradient = now.gradient.flat()
+            yield Step(weights, now.value, float(gradient.norm()), NO_BOUND if single else bound)
             direction = -inverse.times(gradient)
             slope = float(torch.dot(gradient, direction))
             if not slope < 0:
@@ -58,18 +64,23 @@ class LBFGS(Solver):
             along = weights.unflat(direction)
             if not objective.intercept:
                 along = Weights(along.coef, torch.zeros_like(along.intercept))
-            change = objective.data.design.scores(along.coef) + along.intercept
+            change = self._change(objective, along, single)
             share = line_search(objective, weights, now, along, change, slope)
             weights = weights.unflat(weights.flat() + share * along.flat())
             # Scores are carried along; near the end they are computed afresh, so that no proof rests on carried ones.
-            near = bound.gap <= 1e-3 * abs(now.value)
-            scores = objective.scores(weights) if near or bound is NO_BOUND else now.scores + share * change
+            carried = single or not bound.gap <= 1e-3 * abs(now.value)
+            scores = now.scores.to(change.dtype).add(change, alpha=share) if carried else objective.scores(weights)
             after = objective.evaluate_scores(weights, scores)
             inverse.update(share * along.flat(), after.gradient.flat() - gradient)
             stalled = stalled + 1 if now.value - after.value <= 4 * EPS * abs(now.value) else 0
             now = after
             if stalled >= 5:
                 return
+
+    def _change(self, objective: Objective, along: Weights, single: bool) -> Tensor:
+        """X d + d_b: how the scores move."""
+        dtype = objective.data.design.dtype if single else torch.float64
+        return objective.data.design.scores(along.coef.to(dtype)) + along.intercept.to(dtype)
 
     def preconditioner(self, objective: Objective, now: Evaluation) -> Preconditioner:
         """Inverse of a positive definite matrix near the Hessian, as a function of a flat vector."""
@@ -104,6 +115,7 @@ class LBFGS(Solver):
         return part.curvature_gram(torch.full((part.n,), level, dtype=torch.float64, device=curvature.device))
 
     def _bound(self, objective: Objective, weights: Weights, now: Evaluation) -> Bound:
+        """Strong convexity's bound; an estimate only where ``now`` was computed in float32."""
         if objective.penalty.l2 == 0:
             return NO_BOUND
         if objective.intercept:
@@ -135,13 +147,15 @@ def line_search(
     ``change`` = X d + d_b; ``slope`` = derivative at t = 0, negative.
     """
     y, penalty = objective.data.y, objective.penalty
+    y = y if y.dtype == torch.int64 else y.to(change.dtype)
+    scores = now.scores.to(change.dtype)
     flat_w, flat_d = weights.coef, along.coef
     strengths = penalty.l2_strengths(flat_w) if penalty.l2 else 0.0
     quadratic = float((strengths * flat_d.square()).sum()) if penalty.l2 else 0.0
     linear = float((strengths * flat_w * flat_d).sum()) if penalty.l2 else 0.0
 
     def derivative(t: float) -> float:
-        dual = objective.loss.gradient(now.scores + t * change, y)
+        dual = objective.loss.gradient(scores.add(change, alpha=t), y)
         rows = dual * change
         return objective.mean(rows if rows.ndim == 1 else rows.sum(1)) + linear + t * quadratic
 
