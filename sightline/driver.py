@@ -176,8 +176,10 @@ def solve(
         raise ValueError(f"max_iter={max_iter}; it must be at least 1.")
     run = _Run(objective, tol, max_iter, time_limit, callback)
     try:
-        run.prepare()
-        method, reason = choose(run.working.objective, solver)
+        method, reason = choose(objective, solver)
+        if not method.own_coordinates:
+            run.prepare()
+            method, reason = choose(run.working.objective, solver)
         run.go(method, start)
     except KeyboardInterrupt:
         run.stopped = "interrupted"
@@ -222,6 +224,7 @@ class _Run:
         proven = False
         for number, step in enumerate(solver.steps(objective, begin)):
             self._record(number, step)
+            self.rank = step.rank if step.rank is not None else self.rank
             if self._proven(step):
                 proven = True
                 if polish == 0 or step.bound.gap == 0:

@@ -23,6 +23,7 @@ class Step:
     weights : in the coordinates of the objective given.  value : objective there.
     gradient_norm : of the smooth part.  bound : proven gap of ``weights``, NO_BOUND where none was computed.
     digits : proven decimal digits of the coefficients where the solver knows (direct least squares).
+    rank : of the columns, where the solver examined it itself and the solution is not unique.
     """
 
     weights: Weights
@@ -30,12 +31,17 @@ class Step:
     gradient_norm: float
     bound: Bound = NO_BOUND
     digits: float | None = None
+    rank: int | None = None
 
 
 class Solver(abc.ABC):
-    """A method.  Subclasses are frozen dataclasses; their fields are its settings."""
+    """A method.  Subclasses are frozen dataclasses; their fields are its settings.
+
+    own_coordinates : the method wants the problem as the user gave it; scaling and ranks are its own business.
+    """
 
     name: ClassVar[str]
+    own_coordinates: ClassVar[bool] = False
 
     @abc.abstractmethod
     def refuses(self, objective: Objective) -> str | None:

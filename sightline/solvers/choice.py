@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sightline.objective import Objective
 from sightline.solvers.base import Solver
+from sightline.solvers.direct import Direct
 from sightline.solvers.lbfgs import LBFGS
 from sightline.solvers.newton import Newton
 from sightline.solvers.proximal import Proximal
 from sightline.solvers.sampled import SampledNewton
 
-SOLVERS: dict[str, type[Solver]] = {c.name: c for c in (Newton, SampledNewton, LBFGS, Proximal)}
+SOLVERS: dict[str, type[Solver]] = {c.name: c for c in (Direct, Newton, SampledNewton, LBFGS, Proximal)}
 
 NEWTON_WEIGHTS = 1500  # most weights for which a Hessian is factored at every step
 NEWTON_CLASSES_WEIGHTS = 150  # the same for several classes, whose Hessian costs K² / 2 Gram matrices
@@ -45,6 +46,8 @@ def automatic(objective: Objective) -> tuple[Solver, str]:
 
 def smooth(objective: Objective) -> tuple[Solver, str]:
     """The method for a smooth loss and a smooth penalty."""
+    if objective.loss.quadratic and Direct().refuses(objective) is None:
+        return Direct(), "least squares with a matrix small enough to factor"
     outputs, design = objective.outputs, objective.data.design
     weights = (objective.p + 1) * (outputs or 1)
     if objective.n * objective.p >= SAMPLED_ELEMENTS and SampledNewton().refuses(objective) is None:

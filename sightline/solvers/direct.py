@@ -1,0 +1,231 @@
+"""Least squares and ridge without iterations that could fail: a factor once, then refinement.
+
+Three ways, chosen by size and by the condition that the factor itself measures:
+
+small or ill-conditioned   Householder QR and double-double residuals (``refined``); dependent columns are found there
+                           and handed to ``least_norm``.
+many rows                  the Gram matrix and its Cholesky factor, one float64 refinement step in one more pass; the
+                           Gram matrix's rounding is bounded, and where that bound is poor the first way takes over.
+more columns than rows     with an L2 penalty, the Gram matrix of the rows (the dual problem: Saunders, Gammerman &
+                           Vovk 1998), refined in the same manner.
+
+The gap is ½ |S'g|² / (1 - error) with the gradient g of the normal equations (see ``digits``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sightline.bounds import Bound, smooth_gap
+from sightline.digits import proven_digits, root_of_gram
+from sightline.extended import UNIT
+from sightline.objective import Objective, Weights
+from sightline.precise import PreciseDesign
+from sightline.solvers.base import Solver, Step
+from sightline.solvers.least_norm import least_norm, row_space
+from sightline.solvers.newton import cholesky
+from sightline.solvers.refined import refined
+
+SMALL = 100_000  # rows · weights up to which twice the working precision costs next to nothing
+LARGEST = 5000  # min(rows, columns) beyond which a factor costs too much
+SPARSE_COLUMNS = 2000  # the same for a sparse design matrix, whose factor is dense
+COLUMNS = 4096  # columns of a wide design matrix that are taken at once
+ACCURATE = 0.05  # rounding of the Gram matrix, as a share, up to which it is used
+
+
+@dataclass(frozen=True)
+class Direct(Solver):
+    """Factor and refine."""
+
+    name = "direct"
+    own_coordinates = True
+
+    def refuses(self, objective: Objective) -> str | None:
+        if not objective.loss.quadratic:
+            return f"solves least squares; the {objective.loss} loss is not quadratic"
+        if not objective.penalty.smooth:
+            return "needs a smooth penalty: none or L2"
+        most = min(objective.n, objective.p)
+        if most > LARGEST or (objective.data.design.sparse and objective.p > SPARSE_COLUMNS):
+            return f"factors a matrix of {most} columns, which costs too much"
+        return None
+
+    def steps(self, objective: Objective, start: Weights) -> Iterator[Step]:
+        """The problem at zero weights (``start`` is not needed), then its solution."""
+        n, p = objective.n, objective.p
+        if n * (p + 1) > SMALL:
+            if n > p:
+                done = False
+                for step in gram_steps(objective):
+                    done = done or math.isfinite(step.bound.gap)
+                    yield step
+                if done:
+                    return
+            elif objective.penalty.l2 > 0:
+                yield from dual_steps(objective)
+                return
+        if objective.penalty.none and n <= p:
+            yield from least_norm(objective, row_space(PreciseDesign(objective)))
+            return
+        problem = refined(objective)
+        if problem.doubtful() and (objective.penalty.none or problem.root.error >= 1):
+            space = row_space(problem.design)
+            if space.rank < p or problem.root.error >= 1:
+                yield from least_norm(objective, space)
+                return
+        yield from problem.steps()
+
+
+def gram_steps(objective: Objective) -> Iterator[Step]:
+    """The solution by the Gram matrix; no more than the first step where that is not accurate enough."""
+    data, penalty = objective.data, objective.penalty
+    design, weight, y = data.design, data.weight, data.y
+    n, p = design.n, design.p
+    total = data.total_weight
+    offset = data.offset
+    if offset is not None:
+        y = y - (offset if y.ndim == 1 else offset[:, None])
+    target = y if y.ndim == 2 else y[:, None]
+    weighted = target if weight is None else target * weight[:, None]
+    ones = torch.full((n, 1), 1.0, dtype=torch.float64, device=design.device) if weight is None else weight[:, None]
+    sums = design.adjoint(torch.cat([weighted, ones], 1) if objective.intercept else weighted)
+    xy, level = sums[:, : target.shape[1]], torch.zeros_like(target[0])
+    energy = 0.5 * float((weighted * target).sum()) / total
+    yield Step(objective.zeros(), energy, float(xy.norm()) / total)
+    raw = design.gram(weight)
+    norms = raw.diagonal().sqrt()
+    gram, mean = raw.clone(), torch.zeros_like(norms)
+    if objective.intercept:
+        mean, level = sums[:, -1] / total, weighted.sum(0) / total
+        gram = raw - total * mean[:, None] * mean
+        xy = xy - total * mean[:, None] * level
+    strengths = penalty.l2_strengths(mean) * torch.ones_like(mean) * total
+    gram.diagonal().add_(strengths)
+    root = root_of_gram(gram, n + 8, norms)
+    if not root.error < ACCURATE:
+        return
+    S = root.matrix
+    coef = S @ (S.T @ xy)
+    intercept = level - mean @ coef
+    # One pass: residual, gradient and value at these weights; the gradient's rounding is bounded along with it.
+    g, gb, value, slip = _normal_equations(objective, coef, intercept)
+    reach = (norms[:, None] * coef.abs()).sum(0) + math.sqrt(total) * intercept.abs()
+    slip += (p + 6) * UNIT * float(reach.max() + math.sqrt(2 * energy * total))
+    if offset is not None:
+        slip += 4 * UNIT * math.sqrt(total) * float(offset.abs().max())
+    slip *= math.sqrt(target.shape[1])
+    g = g - strengths[:, None] * coef
+    value += 0.5 * float((strengths[:, None] * coef.square()).sum())
+    centred = g - mean[:, None] * gb if objective.intercept else g
+    half = S.T @ centred
+    step = S @ half
+    lift = gb / total - mean @ step if objective.intercept else gb
+    value -= 0.5 * float(half.square().sum() + (gb.square().sum() / total if objective.intercept else 0.0))
+    coef, intercept = coef + step, intercept + lift
+    # What is left after the step: the root's error times the step, and rounding.
+    spread = norms * slip + 4 * UNIT * strengths * coef.abs().amax(1)
+    if objective.intercept:
+        spread = spread + mean.abs() * math.sqrt(total) * slip
+    noise = float((S.abs().T @ (spread[:, None] + (2 * p + 8) * UNIT * centred.abs())).norm())
+    flat = math.sqrt(total) * (slip + n * UNIT * float(gb.abs().max()) / total)
+    left = root.inflation * (root.error * float(half.norm()) + noise) * (1 + 1e-9)
+    exact_coef, exact_intercept = coef, intercept
+    if design.dtype != torch.float64:
+        coef, intercept = coef.to(design.dtype).double(), intercept.to(design.dtype).double()
+    moved, shifted = coef - exact_coef, (intercept - exact_intercept) + mean @ (coef - exact_coef)
+    added = float((root.inverse @ moved).norm()) * (1 + root.error) + math.sqrt(total) * float(shifted.norm())
+    rounding = 2 * UNIT * float((root.inverse.abs() @ coef.abs()).norm()) + math.sqrt(total) * 4 * UNIT * float(
+        (intercept.abs() + mean.abs() @ coef.abs()).norm()
+    )
+    gap = 0.5 * (left + flat + added + rounding) ** 2 / total
+    value = (value + 0.5 * added**2) / total
+    weights = Weights(coef, intercept) if y.ndim == 2 else Weights(coef[:, 0], intercept[0])
+    errors = root.row_norms()[:, None] * left + moved.abs() + 4 * UNIT * coef.abs()
+    errors = errors + (2 * p + 8) * UNIT * (S.abs() @ half.abs())
+    values, sizes = coef, gram.diagonal().sqrt()[:, None]
+    if objective.intercept:
+        tilt = float((mean @ S).norm()) + (p + 2) * UNIT * float((mean.abs() @ S.abs()).norm())
+        last = flat / math.sqrt(total) + tilt * left + (intercept - exact_intercept).abs() + 8 * UNIT * intercept.abs()
+        last = last + mean.abs() @ (4 * UNIT * exact_coef.abs() + (2 * p + 8) * UNIT * (S.abs() @ half.abs()))
+        values, errors = torch.cat([coef, intercept[None]]), torch.cat([errors, last[None]])
+        sizes = torch.cat([sizes, sizes.new_full((1, 1), math.sqrt(total))])
+    digits = proven_digits(values, errors, sizes)
+    gradient = float(half.norm()) / total
+    yield Step(weights, value, gradient, Bound(min(gap, value), "normal equations"), digits)
+
+
+def _normal_equations(
+    objective: Objective, coef: Tensor, intercept: Tensor
+) -> tuple[Tensor, Tensor, float, float]:
+    """X'W r and 1'W r for r = y - offset - X coef - intercept, the sum ½ Σ w r², and a number e so that the j-th
+    entry of the first errs by at most e |W^½ x_j|, and the second by e sqrt(Σ w)."""
+    data, design = objective.data, objective.data.design
+    g, gb = torch.zeros_like(coef), torch.zeros_like(intercept)
+    value, longest, count = 0.0, 0, 0
+    for rows, block in design.blocks():
+        z = block.scores(coef) + intercept
+        if data.offset is not None:
+            z = z + data.offset[rows, None]
+        y = data.y[rows] if data.y.ndim == 2 else data.y[rows, None]
+        r = y - z
+        wr = r if data.weight is None else r * data.weight[rows, None]
+        g += block.adjoint(wr)
+        gb += wr.sum(0)
+        value += 0.5 * float((wr * r).sum())
+        longest, count = max(longest, block.n), count + 1
+    return g, gb, value, (longest + count + 8) * UNIT * math.sqrt(2 * max(value, 0.0))
+
+
+def dual_steps(objective: Objective) -> Iterator[Step]:
+    """Ridge with more columns than rows: (X X' / (λ W) + diag(1 / w)) α + b = y, Σ α = 0, coefficients X'α / (λ W)."""
+    data, penalty = objective.data, objective.penalty
+    design, n, p = data.design, objective.n, objective.p
+    total = data.total_weight
+    y = data.y if data.offset is None else data.y - (data.offset if data.y.ndim == 1 else data.offset[:, None])
+    y = y if y.ndim == 2 else y[:, None]
+    shape = objective.zeros()
+    yield Step(shape, objective.value(shape), math.inf)
+    strengths = penalty.l2_strengths(shape.coef[:, 0] if shape.coef.ndim == 2 else shape.coef)
+    inverse = torch.as_tensor(1 / (strengths * total), dtype=torch.float64, device=design.device).expand(p)
+    kernel = torch.zeros((n, n), dtype=torch.float64, device=design.device)
+    centre = design.column_statistics()[0] if objective.intercept else None
+    for columns in range(0, p, COLUMNS):
+        index = torch.arange(columns, min(columns + COLUMNS, p), device=design.device)
+        part = design.columns(index).to_dense()
+        if centre is not None:
+            part = part - centre[index]
+        part = part * inverse[index].sqrt()
+        a = part.numpy() if part.device.type == "cpu" else part
+        kernel += torch.as_tensor(a @ a.T, device=design.device)
+    kernel.diagonal().add_(1.0 if data.weight is None else 1 / data.weight)
+    factor = cholesky(kernel)
+    free = torch.cholesky_solve(torch.ones((n, 1), dtype=torch.float64, device=design.device), factor)
+
+    def weights_of(alpha: Tensor, level: Tensor) -> Weights:
+        coef = inverse[:, None] * design.adjoint(alpha)
+        intercept = level - centre @ coef if centre is not None else torch.zeros_like(level)
+        return Weights(coef, intercept) if data.y.ndim == 2 else Weights(coef[:, 0], intercept[0])
+
+    alpha, level = torch.zeros_like(y), torch.zeros_like(y[0])
+    rest = y
+    last = math.inf
+    for _ in range(4):
+        t = torch.cholesky_solve(rest, factor)
+        change = t.sum(0) / free.sum() if objective.intercept else torch.zeros_like(level)
+        alpha, level = alpha + t - free * change, level + change
+        if objective.intercept:
+            alpha = alpha - alpha.mean(0)
+        weights = weights_of(alpha, level)
+        now = objective.evaluate(weights)
+        bound = smooth_gap(objective, weights, now)
+        yield Step(weights, now.value, float(now.gradient.coef.norm()), bound)
+        r = -now.dual if now.dual.ndim == 2 else -now.dual[:, None]
+        rest = r - (alpha if data.weight is None else alpha / data.weight[:, None])
+        if not bound.gap < 0.1 * last:
+            return
+        last = bound.gap
