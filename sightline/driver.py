@@ -16,6 +16,7 @@ from sightline.losses import Loss, as_loss
 from sightline.objective import Objective, Weights
 from sightline.penalties import Penalty, as_penalty
 from sightline.result import Result
+from sightline.separability import Falling
 from sightline.solvers.base import Solver, Step
 from sightline.trace import Trace
 from sightline.working import Working, standardised, without_null_space
@@ -166,15 +167,19 @@ def solve(
     time_limit: float | None = None,
     start: Weights | None = None,
     callback: Callable[[int, Step], bool | None] | None = None,
+    existence: bool = True,
 ) -> Solution:
-    """Solve a problem in the user's units; ``fit`` for those who have an ``Objective``."""
+    """Solve a problem in the user's units; ``fit`` for those who have an ``Objective``.
+
+    ``existence=False`` leaves out the search for a direction without end where no proof is found.
+    """
     from sightline.solvers.choice import choose
 
     if not tol > 0:
         raise ValueError(f"tol={tol}; it is the relative gap to prove and must be positive.")
     if max_iter is not None and max_iter < 1:
         raise ValueError(f"max_iter={max_iter}; it must be at least 1.")
-    run = _Run(objective, tol, max_iter, time_limit, callback)
+    run = _Run(objective, tol, max_iter, time_limit, callback, existence)
     try:
         method, reason = choose(objective, solver)
         if not method.own_coordinates:
@@ -192,7 +197,7 @@ class _Run:
 
     def __init__(
         self, objective: Objective, tol: float, max_iter: int | None, time_limit: float | None,
-        callback: Callable[[int, Step], bool | None] | None,
+        callback: Callable[[int, Step], bool | None] | None, existence: bool,
     ) -> None:
         self.user = objective
         self.working = Working(objective)
@@ -204,7 +209,8 @@ class _Run:
         self.method = "none"
         self.rank: int | None = None
         self.stopped = ""
-        self.witness: Witness | None = None
+        self.falling: Falling | None = None
+        self.may_lack = existence and not objective.loss.attains_minimum
         self.solver = ""
 
     def prepare(self) -> None:
@@ -218,7 +224,6 @@ class _Run:
         objective = self.working.objective
         begin = objective.zeros() if start is None else self.working.to_working(start)
         self.solver = solver.name
-        may_lack = not objective.loss.attains_minimum
         weights_total = begin.coef.numel()
         polish = POLISH_STEPS if objective.n * weights_total <= POLISH_ELEMENTS else 0
         proven = False
@@ -235,7 +240,7 @@ class _Run:
             if self.callback is not None and self.callback(number, step):
                 self.stopped = "interrupted"
                 return
-            if not proven and may_lack and number == EXISTENCE_STEPS and self._has_no_minimum():
+            if not proven and self.may_lack and number == EXISTENCE_STEPS and self._has_no_minimum():
                 return
             if self.max_iter is not None and number >= self.max_iter:
                 self.stopped = f"max_iter={self.max_iter}"
@@ -243,7 +248,7 @@ class _Run:
             if self.time_limit is not None and time.perf_counter() - self.begun > self.time_limit:
                 self.stopped = f"time_limit={self.time_limit:g} s"
                 return
-        if not proven and may_lack:
+        if not proven and self.may_lack:
             self._has_no_minimum()
 
     def _record(self, number: int, step: Step) -> None:
@@ -265,8 +270,18 @@ class _Run:
     def _has_no_minimum(self) -> bool:
         from sightline.separability import falling_direction
 
-        self.witness = falling_direction(self.working)
-        return self.witness is not None
+        last = [self.working.to_user(w) for _, w in self.trace.weights[-2:]]
+        steps = [Weights(last[1].coef - last[0].coef, last[1].intercept - last[0].intercept)] if len(last) == 2 else []
+        self.falling = falling_direction(self.user, [*steps, *last[-1:]])
+        return self.falling is not None
+
+    def _infimum(self, weights: Weights) -> float:
+        """A proven bound on what the objective can fall to where it has no minimum."""
+        from sightline.limit import infimum_bound
+
+        assert self.falling is not None
+        left = 10.0 if self.time_limit is None else self.time_limit - (time.perf_counter() - self.begun)
+        return infimum_bound(self.user, self.falling, weights, self.tol, max(left, 0.1))
 
     def finish(self, reason: str) -> Solution:
         """Certificate of the weights as they are delivered: in the user's units and dtype."""
@@ -287,6 +302,8 @@ class _Run:
         method = best.bound.method
         if value - self.lower < gap:
             gap, method = max(value - self.lower, 0.0) + 4 * EPS * abs(value), self.method
+        if self.falling is not None:
+            gap, method = max(value - self._infimum(user), 0.0) + 4 * EPS * abs(value), "limit of the separated rows"
         scale = relative_scale(objective, value, dtype)
         certificate = Certificate(
             self._verdict(gap, scale), value, gap, scale, self.tol, method, best.digits, self._witness()
@@ -296,7 +313,7 @@ class _Run:
         return Solution(user, certificate, trace, text, max(len(self.trace) - 1, 0))
 
     def _verdict(self, gap: float, scale: float) -> Verdict:
-        if self.witness is not None:
+        if self.falling is not None:
             return Verdict.NO_MINIMUM
         if gap <= self.tol * scale:
             deficient = self.rank is not None and self.rank < self.user.p
@@ -304,8 +321,10 @@ class _Run:
         return Verdict.INTERRUPTED if self.stopped == "interrupted" else Verdict.INACCURATE
 
     def _witness(self) -> Witness | None:
-        if self.witness is not None or self.rank is None or self.rank >= self.user.p:
-            return self.witness
+        if self.falling is not None:
+            return self.falling.witness
+        if self.rank is None or self.rank >= self.user.p:
+            return None
         text = (
             f"The {self.user.p} columns span {self.rank} dimensions"
             + (" beside the intercept" if self.user.intercept else "")
