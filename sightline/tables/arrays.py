@@ -30,8 +30,7 @@ def load_arrays(path: Path, kind: str) -> Arrays:
         except MemoryError as error:
             raise TableError(f"{path} does not fit into memory, or is damaged") from error
         except Exception as error:
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
-            raise TableError(f"{path} is not a readable .{kind} file (damaged or incomplete): {reason}") from error
+            raise TableError(f"{path} is not a readable .{kind} file: it is damaged or another kind") from error
     if not arrays:
         raise TableError(f"{path} holds no arrays")
     return arrays
@@ -117,11 +116,11 @@ def _pt(path: Path) -> Arrays:
     if isinstance(content, list | tuple):
         content = dict(zip("Xy", content)) if len(content) == 2 else dict(enumerate(content))
     if not isinstance(content, dict):
-        raise TableError(f"{path} holds a {type(content).__name__}: save a tensor or a dict of tensors")
+        raise TableError(f"{path} holds {type(content).__name__}: save a tensor or a dict of tensors")
     wrong = next((key for key, value in content.items() if not isinstance(value, torch.Tensor)), None)
     if wrong is not None:
         held = type(content[wrong]).__name__
-        raise TableError(f"{path} holds a {held} under {shown(wrong)}: save a tensor or a dict of tensors")
+        raise TableError(f"{path} holds {held} under {shown(wrong)}: save a tensor or a dict of tensors")
     return {str(key): _tensor(value, f"{key!r} in {path}") for key, value in content.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,11 @@ from .errors import TableError, flag, plural, shown
 
 if TYPE_CHECKING:
     from .table import Table
+
+# What to do about missing cells: in training, in new rows, and in new rows for a model that knows no means.
+ADVICE = "--missing drop leaves such rows out, --missing mean fills numbers with the mean of their column"
+NEW_ADVICE = "the model was fitted without missing cells; --missing drop leaves such rows out"
+NO_MEANS = "the model knows no mean to fill it with, since it was not fitted with --missing mean"
 
 MOST_LEVELS = 50
 INDEX_NAMES = frozenset({"rownames", "row_names", "rowid", "unnamed: 0", "index", "x.1"})
@@ -35,12 +41,17 @@ def check_usable(column: Column, table: Table, role: str = "column") -> None:
         check_finite(column.values, name, table, role)
 
 
-def check_finite(values: NDArray[np.float64], name: str, table: Table, role: str = "column") -> None:
-    """Refuse an infinite number, with its row; NaN is a missing cell and not looked for here."""
+def check_finite(
+    values: NDArray[np.float64], name: str, table: Table, role: str = "column", *, new: bool = False
+) -> None:
+    """Refuse an infinite number, with its row; NaN is a missing cell and not looked for here.
+
+    In `new` rows for a model that is there already, leaving out the column is no advice.
+    """
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
-        drop = "" if role == "target" else f", or --drop {flag(name)}"
+        drop = "" if new or role == "target" else f", or --drop {flag(name)}"
         raise TableError(
             f"{role} {name!r} holds {values[row]:+} in {table.place(row)}: correct the cell "
             f"(a number beyond 1.8e308 counts as infinite){drop}"
@@ -57,7 +68,8 @@ def check_text(column: Column, table: Table) -> None:
     if numbers * 2 > present and numbers < present:
         row = int(np.argmax((column.values >= 0) & ~numeric[column.values]))
         why = f"{numbers:,} of {plural(present, 'cell')} are numbers"
-        raise TableError(text_among_numbers(column, row, table, why))
+        otherwise = f"--categorical {flag(name)} takes its cells as categories"
+        raise TableError(f"{text_among_numbers(column, row, table, why)} ({otherwise})")
     used = int((counts > 0).sum())
     if (used > MOST_LEVELS and used * 2 > present) or (used == present and present >= 10):
         first = int(np.argmax(column.values >= 0))
@@ -79,10 +91,7 @@ def text_among_numbers(column: Column, row: int, table: Table, why: str) -> str:
         how = "write numbers without a sign of their unit"
     else:
         how = f"correct the cell, or pass --na {flag(text)} if it means missing"
-    return (
-        f"column {column.name!r} holds the text {shown(text)} in {table.place(row)}, where {why}: {how}"
-        f" (--categorical {flag(column.name)} takes its cells as categories)"
-    )
+    return f"column {column.name!r} holds the text {shown(text)} in {table.place(row)}, where {why}: {how}"
 
 
 def is_row_index(column: Column) -> bool:
@@ -94,9 +103,9 @@ def is_row_index(column: Column) -> bool:
     return bool(np.array_equal(column.values - column.values[0], np.arange(len(column), dtype=np.float64)))
 
 
-def missing_sentence(names_and_columns: list[Column], table: Table) -> str:
+def missing_sentence(columns: Sequence[Column], table: Table) -> str:
     """The sentence for missing cells: the first column with their count and first row, and the other columns."""
-    column, *others = names_and_columns
+    column, *others = columns
     gone = column.missing
     count = int(gone.sum())
     also = ""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .column import MISSING_MARKS
-from .diagnose import Diagnosis
-from .errors import TableError, module
+from .diagnose import Diagnosis, no_rows
+from .errors import module
 from .frames import check_names, from_frame
 from .opening import content, head, is_gzip, reading
 from .options import Options
@@ -41,7 +41,7 @@ def read_csv(path: Path, options: Options) -> Table:
         names = tuple(f"c{index + 1}" for index in range(frame.num_columns))
     frame = frame.rename_columns(list(names))
     if frame.num_rows == 0:
-        raise TableError(f"{where} holds a header but no rows")
+        raise no_rows(path)
     _check_text(frame, diagnosis)
     source = Source(where, diagnosis.line_of)
     table = from_frame(

@@ -13,6 +13,11 @@ from .opening import content, is_gzip
 from .sniff import DELIMITERS, Dialect, encoding_error
 
 
+def no_rows(path: Path) -> TableError:
+    """The error for a file with names and nothing under them."""
+    return TableError(f"{path} holds a header but no rows")
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """The file at `path`, written as `dialect` says."""
@@ -58,6 +63,8 @@ class Diagnosis:
             return self.encoding()
         except csv.Error:
             return self._cannot(error)
+        if rows == 0:
+            return no_rows(self.path)
         if not ragged:
             return self._cannot(error)
         number, line, found = ragged[0]

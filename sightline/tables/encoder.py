@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .checks import check_text, check_usable, is_row_index, missing_sentence
+from .checks import ADVICE, NEW_ADVICE, NO_MEANS, check_text, check_usable, is_row_index, missing_sentence
 from .column import Column
 from .errors import TableError, closest, flag, listing, plural, shown
 from .field import Field, constant_value, fitted_field
@@ -20,6 +20,7 @@ from .table import Table
 Missing = Literal["error", "drop", "mean"]
 MISSING: tuple[Missing, ...] = ("error", "drop", "mean")
 _VERSION = 1
+_MEAN_ADVICE = "a mean fills numbers only; --missing drop leaves such rows out"
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,7 @@ class Encoder:
         Raises TableError for a column that is not there, dates, text in a column of numbers, texts that tell every row
         apart, columns that are empty or hold infinite numbers, and missing cells that `missing` does not deal with.
         """
-        if missing not in MISSING:
-            raise TableError(f"missing cells are dealt with by {listing(MISSING)}, not {shown(missing)}")
+        checked(missing)
         for name in drop:
             table.column(name)
         kept = tuple(name for name in table.names if name not in set(drop))
@@ -90,28 +90,35 @@ class Encoder:
             raise TableError(f"two columns of {table.source.name} become {double!r}: rename one")
         return encoder
 
-    def encode(self, table: Table) -> Encoded:
+    def encode(self, table: Table, *, missing: Missing | None = None) -> Encoded:
         """The rows of `table` as a matrix with the columns of this encoder, matched by name in any order.
 
         X is float64 of shape (n, p), dense, or CSR where it is sparse or mostly zeros and large; `rows` (int64) are the
-        rows of the table that it holds, all of them unless missing="drop". Raises TableError for columns that are not
-        there, levels that were not seen in training, text where numbers were, infinite and missing cells.
+        rows of the table that it holds: all of them, unless `missing` is "drop" (None is the way of training). Raises
+        TableError for columns that are not there, levels that were not seen in training, text where numbers were, and
+        infinite and missing cells.
         """
+        missing = self.missing if missing is None else checked(missing)
         ignored = self._match(table)
         if table.matrix is not None and not self.categorical:
-            return encode_matrix(table, self.fields, self.missing, ignored)
-        unfilled = [table.column(name) for name in self.names if name not in self._filled]
+            return encode_matrix(table, self.fields, missing, ignored)
+        filled = self._filled if missing == "mean" else frozenset()
+        unfilled = [table.column(name) for name in self.names if name not in filled]
         gone = [column for column in unfilled if column.missing.any()]
         rows = np.arange(table.n)
         notes: tuple[str, ...] = ()
-        if gone and self.missing == "drop":
+        if gone and missing == "drop":
             rows = np.flatnonzero(~np.logical_or.reduce([column.missing for column in gone]))
             if len(rows) == 0:
                 raise TableError(f"every row of {table.source.name} has a missing cell: there is nothing left")
             notes = (dropped_rows(table.n - len(rows), table.n, gone, table),)
             table = table.take(rows)
         elif gone:
-            raise TableError(_missing_error(gone, table, self.missing))
+            advice = NEW_ADVICE
+            if missing == "mean":
+                numbers = all(column.kind == "number" for column in gone)
+                advice = NO_MEANS if numbers and not self._filled else _MEAN_ADVICE
+            raise TableError(f"{missing_sentence(gone, table)}: {advice}")
         parts = [
             (field.codes if field.kind == "text" else field.numbers)(table.column(field.name), table)
             for field in self.fields
@@ -177,6 +184,14 @@ class Encoder:
         return encoder
 
 
+def checked(missing: str) -> Missing:
+    """`missing` where it is a way to deal with missing cells; TableError otherwise."""
+    for way in MISSING:
+        if missing == way:
+            return way
+    raise TableError(f"missing cells are dealt with by {listing(MISSING)}, not {shown(missing)}")
+
+
 def _complete_rows(columns: Sequence[Column], table: Table, missing: Missing) -> NDArray[np.int64] | None:
     """The rows to fit on: None for all. TableError for missing cells that are not dealt with."""
     gone = [column for column in columns if column.missing.any()]
@@ -196,17 +211,15 @@ def _missing_error(gone: Sequence[Column], table: Table, missing: Missing) -> st
     if missing == "mean":
         text = [column for column in gone if column.kind != "number"] or list(gone)
         return (
-            f"{missing_sentence(text, table)}: a mean fills numbers only; "
-            f"--missing drop leaves such rows out, --drop {flag(text[0].name)} the column"
+            f"{missing_sentence(text, table)}: {_MEAN_ADVICE}, --drop {flag(text[0].name)} the column"
         )
-    how = "--missing drop leaves such rows out, --missing mean fills numbers with the mean of their column"
-    return f"{missing_sentence(list(gone), table)}: {how}"
+    return f"{missing_sentence(gone, table)}: {ADVICE}"
 
 
 def dropped_rows(count: int, n: int, gone: Sequence[Column], table: Table) -> str:
     """The note about rows that were left out."""
     verb = "was" if count == 1 else "were"
-    return f"{count:,} of {n:,} rows {verb} left out: {missing_sentence(list(gone), table)}"
+    return f"{count:,} of {n:,} rows {verb} left out: {missing_sentence(gone, table)}"
 
 
 def _absent(absent: Sequence[str], table: Table, known: set[str]) -> str:

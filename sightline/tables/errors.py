@@ -10,7 +10,10 @@ from typing import Any
 
 
 class TableError(ValueError):
-    """A file, frame or column that cannot be used: one sentence with what, where and what to do."""
+    """A file, frame or column that cannot be used: one sentence, on one line, with what, where and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
 
 
 def module(name: str, *, what: str = "this kind of file") -> Any:

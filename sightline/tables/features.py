@@ -114,7 +114,7 @@ def labels_column(array: Any, name: str, where: str) -> Column:
     if array.ndim == 2 and 1 in array.shape:
         array = array.reshape(-1)
     if array.ndim != 1:
-        hint = ": of one column a class, take argmax(axis=1)" if array.ndim == 2 else ""
+        hint = " (take argmax(axis=1) of one column a class)" if array.ndim == 2 else ""
         raise TableError(f"{where} has the shape {tuple(array.shape)}, and labels have one a row{hint}")
     if array.dtype.kind in "US":
         texts = np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .checks import check_finite, check_usable, text_among_numbers
-from .column import Column, as_categories, match_levels, number_text
+from .column import Column, as_categories, from_numbers, match_levels, number_text, parse_number
 from .errors import TableError, listing, shown
 
 if TYPE_CHECKING:
@@ -44,9 +44,15 @@ class Field:
         """
         check_kind(column, table)
         if column.kind in ("text", "date"):
-            row = int(np.argmax(column.values >= 0))
-            raise TableError(text_among_numbers(column, row, table, "the model was fitted on numbers"))
-        check_finite(column.values, column.name, table)
+            parsed = [parse_number(level) for level in column.levels]
+            lookup = np.array([np.nan if value is None else value for value in parsed] + [np.nan])
+            wrong = np.isnan(lookup[column.values]) & (column.values >= 0)
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                kind = "truth values" if self.kind == "boolean" else "numbers"
+                raise TableError(text_among_numbers(column, row, table, f"the model was fitted on {kind}"))
+            column = from_numbers(column.name, lookup[column.values])
+        check_finite(column.values, column.name, table, new=True)
         if self.mean is None:
             return np.asarray(column.values, dtype=np.float64)
         return np.where(np.isnan(column.values), self.mean, column.values)

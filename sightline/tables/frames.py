@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .column import Column, as_categories, from_numbers, from_texts
+from .column import Column, as_categories, from_numbers, from_texts, parse_number
 from .errors import TableError, flag, listing, plural, shown, unknown_column
 from .table import Source, Table
 
@@ -57,12 +57,15 @@ def from_frame(
         if asked not in names and asked != target:
             raise unknown_column(asked, names, place.name)
     absent = marks.union(na)
+    codes = [number for text in na if (number := parse_number(text)) is not None]
     columns, notes = [], []
     for series, text in zip(wrapped.iter_columns(), names):
         if text == "":  # only the first may be: the row names that R writes
             notes.append(f"{place.name}: the first column has no name: left out as row names")
             continue
         column = _column(series, text, absent, text in categorical)
+        if codes and column.kind == "number" and np.isin(column.values, codes).any():
+            column = from_numbers(text, np.where(np.isin(column.values, codes), np.nan, column.values))
         columns.append(column)
         if column.kind == "number" and series.dtype in (nw.String, nw.Object):
             otherwise = f"--categorical {flag(text)} takes them as categories"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import ADVICE, NEW_ADVICE, NO_MEANS
 from .errors import TableError, flag, listing, module, plural
 from .field import Field, finite_mean
 
@@ -66,10 +67,10 @@ def _assemble_sparse(fields: Sequence[Field], parts: Sequence[NDArray[Any]], n: 
 def fit_matrix(table: Table, kept: Sequence[str], missing: str) -> tuple[list[float | None], tuple[str, ...]]:
     """The mean of each kept column where missing cells are filled, else None; and notes on constant columns."""
     matrix = _select(table, kept)
-    _check_infinite(matrix, kept, table)
+    _check_infinite(matrix, kept, table, ", or --drop {}")
     lost = _rows_with_nan(matrix)
     if lost.any() and missing == "error":
-        raise TableError(_nan_sentence(matrix, kept, table))
+        raise TableError(_nan_sentence(matrix, kept, table, ADVICE))
     if lost.all() and missing == "drop":
         raise TableError(f"every row of {table.source.name} has a missing cell: --drop the columns with the most")
     means: list[float | None] = [None] * len(kept)
@@ -95,15 +96,18 @@ def encode_matrix(table: Table, fields: Sequence[Field], missing: str, ignored: 
     """The rows of a table that holds a matrix."""
     names = tuple(field.name for field in fields)
     matrix = _select(table, names)
-    _check_infinite(matrix, names, table)
+    _check_infinite(matrix, names, table, "")
     lost = _rows_with_nan(matrix)
     if not lost.any():
         return Encoded(matrix, names, np.arange(table.n), (), ignored)
     if missing == "mean":
-        means = np.array([np.nan if field.mean is None else field.mean for field in fields])
+        unknown = next((field.name for field in fields if field.mean is None), None)
+        if unknown is not None:
+            raise TableError(_nan_sentence(matrix, names, table, NO_MEANS))
+        means = np.array([field.mean for field in fields], dtype=np.float64)
         return Encoded(_filled(matrix, means), names, np.arange(table.n), (), ignored)
     if missing == "error":
-        raise TableError(_nan_sentence(matrix, names, table))
+        raise TableError(_nan_sentence(matrix, names, table, NEW_ADVICE))
     rows = np.flatnonzero(~lost)
     if not len(rows):
         raise TableError(f"every row of {table.source.name} has a missing cell: there is nothing left")
@@ -162,23 +166,21 @@ def _first(matrix: Any, test: Any) -> tuple[int, int] | None:
     return int(np.searchsorted(matrix.indptr, where[0], side="right")) - 1, int(matrix.indices[where[0]])
 
 
-def _check_infinite(matrix: Any, names: Sequence[str], table: Table) -> None:
+def _check_infinite(matrix: Any, names: Sequence[str], table: Table, advice: str) -> None:
     found = _first(matrix, np.isinf)
     if found is not None:
         row, index = found
-        raise TableError(
-            f"column {names[index]!r} holds {float(matrix[row, index]):+} in {table.place(row)}: "
-            f"correct the cell, or --drop {flag(names[index])}"
-        )
+        told = f"column {names[index]!r} holds {float(matrix[row, index]):+} in {table.place(row)}: correct the cell"
+        raise TableError(told + advice.format(flag(names[index])))
 
 
-def _nan_sentence(matrix: Any, names: Sequence[str], table: Table) -> str:
+def _nan_sentence(matrix: Any, names: Sequence[str], table: Table, advice: str) -> str:
     found = _first(matrix, np.isnan)
     row, index = found if found is not None else (0, 0)
     count = sum(int(np.isnan(block).sum()) for block in np.array_split(_entries(matrix), 64))
     return (
         f"column {names[index]!r} holds NaN in {table.place(row)}, the first of {plural(count, 'missing cell')}: "
-        "--missing drop leaves such rows out, --missing mean fills numbers with the mean of their column"
+        f"{advice}"
     )
 
 

@@ -30,8 +30,7 @@ def read_parquet(path: Path, options: Options) -> Table:
         except (TableError, PermissionError, MemoryError):
             raise
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise TableError(f"{where} is not a readable Parquet file (damaged or incomplete): {reason}") from error
+            raise TableError(f"{where} is not a readable Parquet file: it is damaged or another kind") from error
     index = [name for name in names if name.startswith("__index_level_")]
     if index:
         frame = frame.drop_columns(index)

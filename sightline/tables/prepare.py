@@ -33,15 +33,15 @@ def prepare(
     encoder: Encoder | None = None,
     *,
     drop: Sequence[str] = (),
-    missing: Missing = "error",
+    missing: Missing | None = None,
 ) -> Design:
     """The matrix and target of a table.
 
     Without an `encoder` one is fitted on the table, as for training, with `drop` and `missing` as in `Encoder.fit`.
-    With one the table is encoded by it, as for prediction. Rows without a target are refused unless `missing` (or that
-    of the encoder) is "drop". Raises TableError as `Encoder.fit`, `Encoder.encode` and `Table.y` do.
+    With one the table is encoded by it, as for prediction, and `missing` is that of training unless named. Rows without
+    a target are refused unless it is "drop". Raises TableError as `Encoder.fit`, `Encoder.encode` and `Table.y` do.
     """
-    how = missing if encoder is None else encoder.missing
+    how = missing or (encoder.missing if encoder is not None else "error")
     kept = np.arange(table.n)
     notes: tuple[str, ...] = ()
     used = table
@@ -54,11 +54,11 @@ def prepare(
     if used.target is not None:
         used.y()  # what is wrong with the target comes before what is wrong with the features
     if encoder is None:
-        encoder = Encoder.fit(used, drop=drop, missing=missing)
+        encoder = Encoder.fit(used, drop=drop, missing=how)
         encoded = encoder.encode(used)
         notes = encoder.notes + notes
     else:
-        encoded = encoder.encode(used)
+        encoded = encoder.encode(used, missing=how)
         notes = table.notes + notes
         if encoded.ignored:
             count = plural(len(encoded.ignored), "column")
