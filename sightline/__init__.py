@@ -20,7 +20,8 @@ _WHERE = {
     "Trace": "trace",
     "LinearRegression": "estimators.linear", "Ridge": "estimators.linear", "Lasso": "estimators.elastic_net",
     "ElasticNet": "estimators.elastic_net", "LogisticRegression": "estimators.logistic",
-    "LinearSVC": "estimators.svm", "QuantileRegressor": "estimators.robust", "PoissonRegressor": "estimators.poisson",
+    "LinearSVC": "estimators.svm", "HuberRegressor": "estimators.robust",
+    "QuantileRegressor": "estimators.robust", "PoissonRegressor": "estimators.poisson",
 }  # fmt: skip
 
 __all__ = ["__version__", *_WHERE]

@@ -5,12 +5,13 @@ from sightline.estimators.elastic_net import ElasticNet, Lasso
 from sightline.estimators.linear import LinearRegression, Ridge
 from sightline.estimators.logistic import LogisticRegression
 from sightline.estimators.poisson import PoissonRegressor
-from sightline.estimators.robust import QuantileRegressor
+from sightline.estimators.robust import HuberRegressor, QuantileRegressor
 from sightline.estimators.svm import LinearSVC
 
 __all__ = [
     "ConvergenceWarning",
     "ElasticNet",
+    "HuberRegressor",
     "Lasso",
     "LinearRegression",
     "LinearSVC",
