@@ -29,7 +29,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--scale", type=float, default=rules.scale, help="share of the rows (wide problems: columns)")
     add("--threads", type=int, default=rules.threads)
     add("--repeats", type=int, default=rules.repeats)
-    add("--cap", type=float, default=rules.cap, help="seconds one attempt may take")
+    add("--cap", type=float, default=rules.cap, help="CPU seconds one attempt may take")
     add("--race", type=float, default=rules.race, help="an attempt may take this many times the best peer's time")
     add("--budget", type=float, default=float("inf"), help="seconds after which no new problem is begun")
     add("--intercept", action="store_true", help="with an intercept, not penalised")

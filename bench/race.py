@@ -30,7 +30,7 @@ class Rules:
     threads: int = 1
     repeats: int = 5
     cap: float = 60.0
-    """Wall seconds one attempt may take."""
+    """CPU seconds one attempt may take."""
     race: float = 20.0
     """An attempt may also not take longer than this many times the best so far (but always 2 s)."""
     intercept: bool = False
@@ -116,7 +116,7 @@ class Race:
         if contender.package != peers.OURS and known:
             self.memo.put(contender, {"status": outcome.status, "index": index, "cap": cap})
             if outcome.ok:
-                self.best = min(self.best, outcome.wall)
+                self.best = min(self.best, outcome.cpu)
         return outcome
 
     def final(self, outcomes: list[Outcome], leaders: int = 2) -> None:
