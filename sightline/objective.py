@@ -137,6 +137,12 @@ class Objective:
         like = {"dtype": torch.float64, "device": self.data.design.device}
         return Weights(torch.zeros((self.p, *k), **like), torch.zeros(k, **like))  # type: ignore[arg-type]
 
+    def flat_gradient(self, gradient: Tensor) -> Weights:
+        """The form of Weights for a gradient over [X, 1], or over X where there is no intercept."""
+        if self.intercept:
+            return Weights(gradient[:-1], gradient[-1])
+        return Weights(gradient, gradient.new_zeros(()))
+
     def _shifted(self, z: Tensor, rows: slice | None = None) -> Tensor:
         offset = self.data.offset
         if offset is None:

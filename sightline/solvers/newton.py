@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sightline.bounds import EPS, NO_BOUND, smooth_gap
 from sightline.objective import Objective, Weights
+from sightline.solvers import small
 from sightline.solvers.base import Solver, Step
 
 
@@ -35,6 +36,9 @@ class Newton(Solver):
 
     def steps(self, objective: Objective, start: Weights) -> Iterator[Step]:
         """Newton iterates; ends when the decrement is at the rounding level."""
+        if small.applies(objective):
+            yield from small.small_steps(objective, start, self.armijo)
+            return
         weights, now = start, objective.evaluate(start)
         last = math.inf
         while True:
