@@ -44,6 +44,16 @@ def _scales(objective: Objective, v: Tensor) -> list[float]:
 
 
 def _balanced(objective: Objective, weights: Weights, now: Evaluation) -> tuple[Tensor, Tensor, float]:
-    return now.dual, -now.loss_gradient, 2 * float(
-        (now.gradient.intercept.abs() * (1 + weights.intercept.abs())).sum()
-    )
+    """θ and -X'(sθ) with Σ sθ = 0, and what the rounding of that sum may cost: as if the optimal intercept were no
+    further away than twice the intercept and the size of the residuals."""
+    dual, v, excess = now.dual, -now.loss_gradient, now.gradient.intercept
+    size = 1.0
+    if objective.loss.targets == "real":
+        residual = now.scores - objective.data.y
+        size = math.sqrt(objective.mean(residual.square() if residual.ndim == 1 else residual.square().sum(1)))
+    room = size + weights.intercept.abs()
+    if objective.loss.quadratic and float((excess.abs() * room).sum()) > 4 * EPS * abs(now.value):
+        cross = objective.data.design.adjoint(objective.weighted(torch.ones_like(dual)))
+        dual, v = dual - excess, v + excess * cross
+        excess = objective.weighted(dual).sum(0)
+    return dual, v, 2 * float((excess.abs() * room).sum())

@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sightline.bounds import EPS, Bound, best_intercept, column_norms
+from sightline.bounds import EPS, Bound, best_intercept
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.base import Solver, Step
 from sightline.solvers.dual_bound import lower_bound
-from sightline.solvers.proximal_newton import Curvature, columns, first_damping, newton_move
+from sightline.solvers.proximal_newton import Curvature, columns, first_damping, newton_move, normal_equations
 
 WHOLE = 128  # up to so many columns all of them are the working set
+LARGEST_START = 2000  # a start with more coefficients than this is not sparse: from zero the way is shorter
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class _Rounds:
     def steps(self, start: Weights) -> Iterator[Step]:
         weights = self._begin(start)
         scores = self.whole.scores(weights) if bool(weights.coef.any()) else self._scores_without_columns(weights)
-        weights, now = self._look(weights, scores)
+        weights, now = self._first(weights, scores)
         best, stalled = math.inf, 0
         while True:
             self.lower = max(self.lower, lower_bound(self.whole, weights, now))
@@ -72,16 +73,18 @@ class _Rounds:
             yield Step(weights, now.value, float(now.gradient.flat().norm()), Bound(gap, "duality gap"))
             stalled = 0 if gap < 0.5 * best else stalled + 1
             best = min(best, gap)
-            if stalled > 3 and gap < 1e-8 * abs(now.value) or stalled > 200:
+            if stalled > (3 if gap < 1e-8 * abs(now.value) else 200):
                 return
             found = self._improve(weights, now, gap)
             if found is None:
                 return
-            weights, now = self._look(*found)
+            weights, now = found
 
     def _begin(self, start: Weights) -> Weights:
-        """The start, with signs that the penalty allows."""
+        """The start, with signs that the penalty allows; zero where its support is too large to begin with."""
         coef = start.coef.clamp(min=0) if self.whole.penalty.positive else start.coef
+        if int((coef != 0).sum()) > max(WHOLE, LARGEST_START):
+            coef = torch.zeros_like(coef)
         return Weights(coef, start.intercept)
 
     def _scores_without_columns(self, weights: Weights) -> Tensor:
@@ -97,16 +100,34 @@ class _Rounds:
         weights, scores = level(self.whole, weights, scores)
         return weights, self.whole.evaluate_scores(weights, scores)
 
-    def _improve(self, weights: Weights, now: Evaluation, gap: float) -> tuple[Weights, Tensor] | None:
-        """Weights and scores from the problem on a working set, None where it gives nothing."""
+    def _first(self, weights: Weights, scores: Tensor) -> tuple[Weights, Evaluation]:
+        """``_look``; few columns of a squared loss come with all that its curvature needs."""
+        objective = self.whole
+        if not (objective.loss.quadratic and objective.p <= WHOLE):
+            return self._look(weights, scores)
+        weights, scores = level(objective, weights, scores)
+        value, dual = objective.loss.value_and_gradient(scores, objective.data.y)
+        self.curvature.gram, adjoint = normal_equations(objective, dual)
+        penalty, mean = objective.penalty, objective.mean(value)
+        b = objective.weighted(dual).sum(0) if objective.intercept else torch.zeros_like(weights.intercept)
+        gradient = Weights(adjoint + penalty.smooth_gradient(weights.coef), b)
+        return weights, Evaluation(mean + penalty.value(weights.coef), mean, scores, dual, gradient, adjoint)
+
+    def _improve(self, weights: Weights, now: Evaluation, gap: float) -> tuple[Weights, Evaluation] | None:
+        """A step of the whole problem, or the solution on a working set; None where it gives nothing."""
         self._choose(weights, now)
         if self.set is None:
-            move = newton_move(self.whole, weights, now, self.curvature)
+            move = newton_move(self.whole, weights, now, self.curvature, self.whole.loss.quadratic)
             if move is None:
                 return None
             self._damp(move.share)
-            return move.weights, move.scores
-        part, chosen = self.part, self.set
+            return self._look(move.weights, move.scores) if move.now is None else (move.weights, move.now)
+        return self._solve_part(weights, now, gap, self.set)
+
+    def _solve_part(
+        self, weights: Weights, now: Evaluation, gap: float, chosen: Tensor
+    ) -> tuple[Weights, Evaluation] | None:
+        part = self.part
         inner = Weights(weights.coef[chosen], weights.intercept)
         state = replace(
             now,
@@ -128,7 +149,7 @@ class _Rounds:
                 break
         coef = torch.zeros_like(weights.coef)
         coef[chosen] = inner.coef
-        return Weights(coef, inner.intercept), scores
+        return self._look(Weights(coef, inner.intercept), scores)
 
     def _damp(self, share: float) -> None:
         """Less of the majorant after whole steps, more after short ones."""

@@ -22,6 +22,9 @@ from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.l1_quadratic import L1Quadratic
 
 BLOCK_ELEMENTS = 1 << 20  # of the (rows, coefficients) pieces from which a softmax Hessian is summed
+ENOUGH = 0.01  # a model that is not the loss itself is minimised until a step gives less than this share of all before
+SHORT = 2000  # columns of up to so many rows are gathered one by one, longer ones row by row
+GATHERED = 0.8  # beyond this share of all columns a Gram matrix of all costs less than a copy of some
 NEAR = 0.9  # share of the L1 strength from which on a gradient makes a zero coefficient a candidate
 
 
@@ -64,17 +67,21 @@ def first_damping(objective: Objective) -> float:
 
 @dataclass(frozen=True)
 class Move:
-    """Where a step led: weights, their scores, the share of the step taken and what the model promised (<= 0)."""
+    """Where a step led: weights, scores, the share of the step taken, and the gradient there where it came with it."""
 
     weights: Weights
     scores: Tensor
-    value: float
     share: float
-    promised: float
+    now: Evaluation | None = None
 
 
-def newton_move(objective: Objective, weights: Weights, now: Evaluation, curvature: Curvature) -> Move | None:
-    """One proximal Newton step from ``weights``, or None where no step descends."""
+def newton_move(
+    objective: Objective, weights: Weights, now: Evaluation, curvature: Curvature, evaluate: bool = False
+) -> Move | None:
+    """One proximal Newton step from ``weights``, or None where no step descends.
+
+    With ``evaluate`` the scores come with the gradient, in one read of X.
+    """
     target = _model_minimiser(objective, weights, now, curvature)
     step = Weights(target.coef - weights.coef, target.intercept - weights.intercept)
     l1 = replace(objective.penalty, l2=0.0)
@@ -89,10 +96,11 @@ def newton_move(objective: Objective, weights: Weights, now: Evaluation, curvatu
         trial = target if share == 1 else Weights(
             weights.coef + share * step.coef, weights.intercept + share * step.intercept
         )
-        scores = objective.scores(trial)
-        value = objective.value(trial, scores)
+        after = objective.evaluate(trial) if evaluate else None
+        scores = objective.scores(trial) if after is None else after.scores
+        value = objective.value(trial, scores) if after is None else after.value
         if value <= now.value + 1e-4 * share * promised + floor:
-            return Move(trial, scores, value, share, promised)
+            return Move(trial, scores, share, after)
         share *= 0.5 if math.isfinite(value) else 0.1
     return None
 
@@ -108,6 +116,8 @@ def _model_minimiser(objective: Objective, weights: Weights, now: Evaluation, cu
     strengths = torch.ones_like(weights.coef) * penalty.l1_strengths(weights.coef)
     ridge = torch.ones_like(weights.coef) * penalty.l2_strengths(weights.coef)
 
+    enough = 0.0 if objective.loss.quadratic else ENOUGH
+
     def solve(hessian: Tensor, w: Tensor, g: Tensor, l1: Tensor, l2: Tensor, intercepts: int) -> Tensor:
         size = len(w) - intercepts
         hessian.diagonal()[:size].add_(l2)
@@ -115,7 +125,7 @@ def _model_minimiser(objective: Objective, weights: Weights, now: Evaluation, cu
         is_free[size:] = True
         bound = np.concatenate([l1.cpu().numpy(), np.zeros(intercepts)])
         quadratic = L1Quadratic(hessian.cpu().numpy(), bound, is_free, penalty.positive)
-        return torch.from_numpy(quadratic.minimise(w.cpu().numpy(), g.cpu().numpy())).to(w.device)
+        return torch.from_numpy(quadratic.minimise(w.cpu().numpy(), g.cpu().numpy(), enough)).to(w.device)
 
     coef, intercept = torch.zeros_like(weights.coef), weights.intercept.clone()
     if weights.coef.ndim == 1:
@@ -158,37 +168,59 @@ def columns(design: Design, index: Tensor) -> Design:
     """The chosen columns; all of them without a copy."""
     if len(index) == design.p:
         return design
-    if isinstance(design, DenseDesign):
-        return DenseDesign(design.X.index_select(1, index))
-    return design.columns(index)
+    if not isinstance(design, DenseDesign):
+        return design.columns(index)
+    if design.n <= SHORT:
+        return DenseDesign(design.X.T.index_select(0, index).T)
+    if design.device.type == "cpu":
+        return DenseDesign(torch.from_numpy(np.take(design.X.numpy(), index.numpy(), axis=1)))
+    return DenseDesign(design.X.index_select(1, index))
 
 
 def _one_output(objective: Objective, now: Evaluation, curvature: Curvature, index: Tensor) -> Tensor:
     """Hessian of the loss in the chosen coefficients and, last, the intercept where it may move."""
     if objective.loss.quadratic:
         if curvature.gram is None:
-            weighted = objective.data.weight is not None
-            ones = torch.ones(objective.n, dtype=torch.float64, device=now.scores.device) if weighted else None
-            curvature.gram = _gram(objective, objective.data.design, ones)
-        p = objective.p
-        chosen = torch.cat([index, index.new_tensor([p])]) if objective.intercept else index
-        return curvature.gram[chosen[:, None], chosen]
-    return _gram(objective, columns(objective.data.design, index), curvature.rows(objective, now))
+            curvature.gram, _ = normal_equations(objective, now.dual)
+        return _submatrix(objective, curvature.gram, index)
+    design, rows = objective.data.design, curvature.rows(objective, now)
+    if len(index) > GATHERED * objective.p:
+        return _submatrix(objective, _gram(objective, design, rows), index)
+    return _gram(objective, columns(design, index), rows)
 
 
-def _gram(objective: Objective, design: Design, d: Tensor | None) -> Tensor:
-    """[X, 1]' diag(s d) [X, 1], without the ones where there is no intercept; d None for all ones, unweighted."""
-    if d is None:
-        s = 1.0 / objective.n
-        gram = design.gram() * s
-        d = torch.full((objective.n,), s, dtype=torch.float64, device=gram.device)
-    else:
-        d = objective.weighted(d)
-        gram = design.gram(d)
-    if not objective.intercept:
-        return gram
-    cross = design.adjoint(d)
-    return torch.cat([torch.cat([gram, cross[:, None]], 1), torch.cat([cross, d.sum().reshape(1)])[None]])
+def _submatrix(objective: Objective, gram: Tensor, index: Tensor) -> Tensor:
+    """The chosen rows and columns, with the intercept's where there is one."""
+    chosen = torch.cat([index, index.new_tensor([objective.p])]) if objective.intercept else index
+    return gram[chosen[:, None], chosen]
+
+
+def _gram(objective: Objective, design: Design, d: Tensor) -> Tensor:
+    """[X, 1]' diag(s d) [X, 1], without the ones where there is no intercept."""
+    d = objective.weighted(d)
+    gram = design.gram(d)
+    return _bordered(gram, design.adjoint(d), d.sum()) if objective.intercept else gram
+
+
+def _bordered(gram: Tensor, cross: Tensor, corner: Tensor) -> Tensor:
+    return torch.cat([torch.cat([gram, cross[:, None]], 1), torch.cat([cross, corner.reshape(1)])[None]])
+
+
+def normal_equations(objective: Objective, dual: Tensor) -> tuple[Tensor, Tensor]:
+    """[X, 1]' diag(s) [X, 1] (without the ones where there is no intercept) and X'(s dual), in one read of X."""
+    p, weight = objective.p, objective.data.weight
+    gram = torch.zeros((p, p), dtype=torch.float64, device=dual.device)
+    cross, adjoint = gram.new_zeros(p), gram.new_zeros((p, *dual.shape[1:]))
+    s = objective.weighted(torch.ones(objective.n, dtype=torch.float64, device=dual.device))
+    weighted = objective.weighted(dual)
+    for rows, block in objective.data.design.blocks():
+        gram += block.gram(None if weight is None else s[rows])
+        adjoint += block.adjoint(weighted[rows])
+        if objective.intercept:
+            cross += block.adjoint(s[rows])
+    if weight is None:
+        gram /= objective.n
+    return (_bordered(gram, cross, s.sum()) if objective.intercept else gram), adjoint
 
 
 def _softmax(objective: Objective, now: Evaluation, curvature: Curvature, chosen: list[Tensor]) -> Tensor:
