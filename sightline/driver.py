@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ class ConvergenceWarning(UserWarning):
 
 
 POLISH_ELEMENTS = 1_000_000  # problems up to this size (rows · weights) take ...
-POLISH_STEPS = 2  # ... so many steps beyond the tolerance: quadratic convergence makes them full precision
+POLISH_STEPS = 2  # ... so many steps beyond the tolerance, one where there is a penalty: full precision, as a rule
 EXISTENCE_STEPS = 12  # steps without a proof after which a loss that may lack a minimum is examined for one
 
 
@@ -131,7 +132,8 @@ def _start(objective: Objective, start: tuple[Any, Any]) -> Weights:
     except RuntimeError:
         k = objective.outputs or 1
         raise ValueError(
-            f"start has shapes {tuple(weight.shape)} and {tuple(bias.shape)}; it must be ({k}, {objective.p}) and ({k},)."
+            f"start has shapes {tuple(weight.shape)} and {tuple(bias.shape)};"
+            f" it must be ({k}, {objective.p}) and ({k},)."
         ) from None
 
 
@@ -173,6 +175,7 @@ def solve(
 
     ``existence=False`` leaves out the search for a direction without end where no proof is found.
     """
+    from sightline.separability import separated_by_columns
     from sightline.solvers.choice import choose
 
     if not tol > 0:
@@ -182,10 +185,14 @@ def solve(
     run = _Run(objective, tol, max_iter, time_limit, callback, existence)
     try:
         method, reason = choose(objective, solver)
-        if not method.own_coordinates:
-            run.prepare()
-            method, reason = choose(run.working.objective, solver)
-        run.go(method, start)
+        run.falling = separated_by_columns(objective) if run.may_lack else None
+        if run.falling is None:
+            if not method.own_coordinates:
+                run.prepare()
+                method, reason = choose(run.working.objective, solver)
+            run.go(method, start)
+        if run.falling is not None:
+            return run.without_minimum(solver, start)
     except KeyboardInterrupt:
         run.stopped = "interrupted"
         reason = "interrupted"
@@ -210,7 +217,9 @@ class _Run:
         self.rank: int | None = None
         self.stopped = ""
         self.falling: Falling | None = None
-        self.may_lack = existence and not objective.loss.attains_minimum
+        # With both labels there and a penalty on every coefficient, a binary loss has its minimum.
+        held = objective.loss.targets == "binary" and (objective.penalty.l1 > 0 or objective.penalty.l2 > 0)
+        self.may_lack = existence and not objective.loss.attains_minimum and not held
         self.solver = ""
 
     def prepare(self) -> None:
@@ -225,7 +234,9 @@ class _Run:
         begin = objective.zeros() if start is None else self.working.to_working(start)
         self.solver = solver.name
         weights_total = begin.coef.numel()
-        polish = POLISH_STEPS if objective.n * weights_total <= POLISH_ELEMENTS else 0
+        polish = 0
+        if objective.n * weights_total <= POLISH_ELEMENTS:
+            polish = POLISH_STEPS if objective.penalty.none else 1
         proven = False
         for number, step in enumerate(solver.steps(objective, begin)):
             self._record(number, step)
@@ -270,18 +281,34 @@ class _Run:
     def _has_no_minimum(self) -> bool:
         from sightline.separability import falling_direction
 
-        last = [self.working.to_user(w) for _, w in self.trace.weights[-2:]]
+        last = [w for _, w in self._user_trace().weights[-2:]]
         steps = [Weights(last[1].coef - last[0].coef, last[1].intercept - last[0].intercept)] if len(last) == 2 else []
         self.falling = falling_direction(self.user, [*steps, *last[-1:]])
         return self.falling is not None
 
-    def _infimum(self, weights: Weights) -> float:
-        """A proven bound on what the objective can fall to where it has no minimum."""
-        from sightline.limit import infimum_bound
+    def without_minimum(self, solver: str | Solver, start: Weights | None) -> Solution:
+        """Fit of the rows that overlap, moved along the direction in which the others fall."""
+        from sightline.limit import solution_without_minimum
 
         assert self.falling is not None
-        left = 10.0 if self.time_limit is None else self.time_limit - (time.perf_counter() - self.begun)
-        return infimum_bound(self.user, self.falling, weights, self.tol, max(left, 0.1))
+        begin = start if self.best is None else self._delivered(self.best.weights)
+        left = None if self.time_limit is None else max(0.0, self.time_limit - (time.perf_counter() - self.begun))
+        rest = partial(
+            solve, solver=solver, tol=self.tol, max_iter=self.max_iter, time_limit=left, callback=self.callback,
+            existence=False,
+        )
+        return solution_without_minimum(self.user, self.falling, begin, rest, self._user_trace(), self.begun, self.tol)
+
+    def _delivered(self, weights: Weights) -> Weights:
+        """Working weights in the user's units and the data's dtype."""
+        user = self.working.to_user(weights)
+        dtype = self.user.data.design.dtype
+        if dtype == torch.float64:
+            return user
+        return Weights(user.coef.to(dtype).double(), user.intercept.to(dtype).double())
+
+    def _user_trace(self) -> Trace:
+        return replace(self.trace, to_user=self.working.coordinates.to_user)
 
     def finish(self, reason: str) -> Solution:
         """Certificate of the weights as they are delivered: in the user's units and dtype."""
@@ -290,12 +317,11 @@ class _Run:
         if best is None:
             zeros = objective.zeros()
             best = Step(zeros, objective.value(zeros), float("inf"))
-        user = self.working.to_user(best.weights)
+        user = self._delivered(best.weights)
         dtype = self.user.data.design.dtype
-        if dtype != torch.float64:
-            user = Weights(user.coef.to(dtype).double(), user.intercept.to(dtype).double())
         value, gap = best.value, best.bound.gap
-        untouched = self.working.scale is None and self.working.basis is None
+        coordinates = self.working.coordinates
+        untouched = coordinates.scale is None and coordinates.basis is None
         if not (untouched and torch.equal(user.coef, best.weights.coef)):
             value = objective.value(self.working.to_working(user))
             gap = best.bound.gap + max(0.0, value - best.value)
@@ -303,14 +329,13 @@ class _Run:
         if value - self.lower < gap:
             gap, method = max(value - self.lower, 0.0) + 4 * EPS * abs(value), self.method
         if self.falling is not None:
-            gap, method = max(value - self._infimum(user), 0.0) + 4 * EPS * abs(value), "limit of the separated rows"
+            gap, method = min(gap, value), "no loss is negative"
         scale = relative_scale(objective, value, dtype)
         certificate = Certificate(
             self._verdict(gap, scale), value, gap, scale, self.tol, method, best.digits, self._witness()
         )
         text = f"{self.solver}: {reason}" + (f"; stopped by {self.stopped}" if self.stopped else "")
-        trace = replace(self.trace, weights=[(i, self.working.to_user(w)) for i, w in self.trace.weights])
-        return Solution(user, certificate, trace, text, max(len(self.trace) - 1, 0))
+        return Solution(user, certificate, self._user_trace(), text, max(len(self.trace) - 1, 0))
 
     def _verdict(self, gap: float, scale: float) -> Verdict:
         if self.falling is not None:

@@ -69,6 +69,10 @@ class Loss(abc.ABC):
         For softmax these are the probabilities p, from which the curvature is diag(p) - p p'.
         """
 
+    def curvature_from(self, z: Tensor, y: Tensor, dual: Tensor) -> Tensor:
+        """``curvature`` where ``dual``, the derivative, is known and makes it cheaper."""
+        return self.curvature(z, y)
+
     @abc.abstractmethod
     def conjugate(self, dual: Tensor, y: Tensor) -> Tensor:
         """Convex conjugate sup_z (dual z - loss(z)) of each row, (n,); ``dual`` must lie in the domain."""
@@ -148,8 +152,14 @@ class Logistic(Loss):
         return torch.nn.functional.softplus(against, threshold=40.0), against.sigmoid_().mul_(y).neg_()
 
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
-        p = torch.sigmoid(-z.abs())
-        return p * (1 - p)
+        p = z.abs().neg_().sigmoid_()
+        return p - p * p
+
+    def curvature_from(self, z: Tensor, y: Tensor, dual: Tensor) -> Tensor:
+        if self.soft:
+            return self.curvature(z, y)
+        p = dual.abs()  # the probability of the wrong label
+        return p - p * p
 
     def conjugate(self, dual: Tensor, y: Tensor) -> Tensor:
         # With a hard label a = |dual| is the probability of the wrong class; with a soft one p = dual + q.

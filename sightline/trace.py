@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +15,24 @@ class Trace:
     gap : proven bound on the distance of ``value`` from the optimum; inf where none was computed.
     gradient_norm : Euclidean norm of the smooth part's gradient, in the solver's own (standardised) coordinates.
     seconds : time since the start of the fit.
-    weights : (step number, weights) pairs, thinned: steps 0..63 all, then those whose number has at most six
-        leading significant bits (64, 66, .., 128, 132, ..), so a long trace holds about 32 for each doubling.
+    working : (step number, weights) pairs in the solver's coordinates, thinned: steps 0..63 all, then those whose
+        number has at most six leading significant bits (64, 66, .., 128, 132, ..), so a long trace holds about 32 for
+        each doubling.  ``weights`` are the same in the user's units.
+    to_user : the way from the one to the other; None where they are the same.
     """
 
     value: list[float] = field(default_factory=list)
     gap: list[float] = field(default_factory=list)
     gradient_norm: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    weights: list[tuple[int, Any]] = field(default_factory=list)
+    working: list[tuple[int, Any]] = field(default_factory=list, repr=False)
+    to_user: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def weights(self) -> list[tuple[int, Any]]:
+        """(step number, weights) pairs in the user's units."""
+        convert = self.to_user
+        return self.working if convert is None else [(step, convert(w)) for step, w in self.working]
 
     def __len__(self) -> int:
         return len(self.value)
@@ -42,7 +51,7 @@ class Trace:
         self.gradient_norm.append(gradient_norm)
         self.seconds.append(seconds)
         if weights is not None and kept(step):
-            self.weights.append((step, weights))
+            self.working.append((step, weights))
 
 
 def kept(step: int) -> bool:

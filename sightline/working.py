@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sightline.design_matrix import Design, DenseDesign, SparseDesign
+from sightline.design_matrix import DenseDesign, Design, SparseDesign
 from sightline.objective import Objective, Weights
 
 COPY_ELEMENTS = 4_000_000  # designs up to this size are standardised in a copy (32 MB); larger ones only in need
@@ -21,14 +21,13 @@ GRAM_COLUMNS = 3000  # beyond so many columns the rank is not examined
 
 
 @dataclass(frozen=True)
-class Working:
-    """``objective`` in working coordinates, and the way back.
+class Coordinates:
+    """The way between the user's coordinates and working ones.
 
     user column = shift + scale · working column;  user coefficients = (basis · working coefficients) / scale.
     shift, scale : (p,) or None for none.  basis : (p, rank) orthonormal in the scaled coordinates, or None.
     """
 
-    objective: Objective
     shift: Tensor | None = None
     scale: Tensor | None = None
     basis: Tensor | None = None
@@ -68,6 +67,22 @@ class Working:
         return coef - null @ (null.T @ coef)
 
 
+@dataclass(frozen=True)
+class Working:
+    """``objective`` in working coordinates, and the way back."""
+
+    objective: Objective
+    coordinates: Coordinates = Coordinates()
+
+    def to_user(self, weights: Weights) -> Weights:
+        """Weights in the user's units; the smallest of all that give the same scores."""
+        return self.coordinates.to_user(weights)
+
+    def to_working(self, weights: Weights) -> Weights:
+        """Working weights with the scores of the given user weights."""
+        return self.coordinates.to_working(weights)
+
+
 def standardised(objective: Objective) -> Working:
     """Centre (where there is an intercept) and scale the columns, where that is cheap or needed."""
     design = objective.data.design
@@ -86,7 +101,7 @@ def standardised(objective: Objective) -> Working:
     copied = copied / scale
     data = replace(objective.data, design=DenseDesign(copied))
     working = replace(objective, data=data, penalty=objective.penalty.scaled(scale))
-    return Working(working, shift if objective.intercept else None, scale)
+    return Working(working, Coordinates(shift if objective.intercept else None, scale))
 
 
 def _shift_and_spread(design: DenseDesign, centre: bool) -> tuple[Tensor, Tensor]:
@@ -109,7 +124,7 @@ def _scaled_sparse(objective: Objective, design: SparseDesign) -> Working:
 
     copied = design.X.astype("float64") @ scipy.sparse.diags_array((1 / scale).numpy())
     data = replace(objective.data, design=SparseDesign(copied))
-    return Working(replace(objective, data=data, penalty=objective.penalty.scaled(scale)), None, scale)
+    return Working(replace(objective, data=data, penalty=objective.penalty.scaled(scale)), Coordinates(None, scale))
 
 
 def power_of_two(spread: Tensor) -> Tensor:
@@ -145,7 +160,7 @@ def without_null_space(working: Working) -> tuple[Working, int | None]:
     basis = vt[: max(rank, 1)].T.contiguous()
     reduced = DenseDesign(design.scores(basis))
     data = replace(objective.data, design=reduced)
-    return replace(working, objective=replace(objective, data=data), basis=basis), rank
+    return Working(replace(objective, data=data), replace(working.coordinates, basis=basis)), rank
 
 
 def _triangle(X: Tensor) -> Tensor:

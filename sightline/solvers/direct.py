@@ -27,8 +27,8 @@ from sightline.extended import UNIT
 from sightline.objective import Objective, Weights
 from sightline.precise import PreciseDesign
 from sightline.solvers.base import Solver, Step
+from sightline.solvers.factor import cholesky
 from sightline.solvers.least_norm import least_norm, row_space
-from sightline.solvers.newton import cholesky
 from sightline.solvers.refined import refined
 
 SMALL = 100_000  # rows · weights up to which twice the working precision costs next to nothing

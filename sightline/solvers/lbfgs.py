@@ -20,7 +20,7 @@ from torch import Tensor
 from sightline.bounds import EPS, NO_BOUND, Bound, strong_convexity_gap
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.base import Solver, Step
-from sightline.solvers.newton import cholesky
+from sightline.solvers.factor import cholesky
 from sightline.solvers.quasi_newton import InverseHessian, Preconditioner
 
 GRAM_COLUMNS = 4000  # most columns for which a Gram matrix is formed
@@ -174,5 +174,6 @@ def line_search(
         else:
             guess = t + (-at) * (t - low) / (at - low_slope) if at > low_slope else math.inf
             low, low_slope = t, at
-            t = min(guess, 4 * t) if math.isinf(high) else min(max(guess, low + 0.1 * (high - low)), low + 0.9 * (high - low))
+            room = high - low
+            t = min(guess, 4 * t) if math.isinf(high) else min(max(guess, low + 0.1 * room), low + 0.9 * room)
     return low if low > 0 else t

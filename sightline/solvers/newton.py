@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from sightline.bounds import EPS, NO_BOUND, smooth_gap
 from sightline.objective import Objective, Weights
 from sightline.solvers import small
 from sightline.solvers.base import Solver, Step
+from sightline.solvers.factor import cholesky
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,3 @@ class Newton(Solver):
                 if share < 1e-12:
                     return
             weights, now = trial, after
-
-
-def cholesky(hessian: Tensor) -> Tensor:
-    """Lower Cholesky factor; where the matrix is singular to rounding, of it plus the least multiple of its diagonal
-    that makes it regular."""
-    factor, info = torch.linalg.cholesky_ex(hessian)
-    shift = EPS
-    while int(info) or not bool(torch.isfinite(factor.diagonal()).all()):
-        lifted = hessian + torch.diag(hessian.diagonal().clamp(min=1e-300) * shift)
-        factor, info = torch.linalg.cholesky_ex(lifted)
-        shift *= 16
-        if shift > 1:
-            raise FloatingPointError("the Hessian holds values that are not finite")
-    return factor

@@ -23,7 +23,8 @@ from sightline.bounds import EPS, NO_BOUND, Bound, max_row_norm_squared, self_co
 from sightline.design_matrix import DenseDesign
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.base import Solver, Step
-from sightline.solvers.newton import Newton, cholesky
+from sightline.solvers.factor import cholesky
+from sightline.solvers.newton import Newton
 from sightline.solvers.quasi_newton import InverseHessian
 
 
