@@ -20,21 +20,24 @@ from sightline.certificate import Witness
 from sightline.cone import Cone, Mask, witness
 from sightline.exact import Floats, Integers, null_vector
 from sightline.objective import Objective, Weights
-from sightline.separable_columns import column_directions, integer_direction
+from sightline.separable_columns import column_directions, integer_direction, separates_at_once
+from sightline.separable_program import CLEAR, Program
 
 SECONDS = 15.0  # what the search may take
 TIGHT = 1e-7  # margins below this, of a direction of about unit length and columns of about unit size, count as zero
-CLEAR = 1e-5  # margins above this count as positive beyond doubt
 ROUNDS = 60
-LP_ELEMENTS = 1.5e7  # a linear program with more numbers is not tried
 
 
 @dataclass(frozen=True)
 class Falling:
-    """A verified direction: its witness and the mask (n,) of rows whose loss it lowers as far as it will go (for
-    softmax: rows in which the own class wins over every other)."""
+    """A verified direction.
+
+    witness : the direction in words and numbers.  fall : (n, 1) or (n, K) mask of the margins that it raises.
+    settled : (n,) mask of the rows whose loss it brings to its least (softmax: the own class wins over every other).
+    """
 
     witness: Witness
+    fall: Mask
     settled: Mask
 
 
@@ -52,6 +55,11 @@ def falling_direction(
     if cone.size == 0:
         return None
     return _Search(cone, hints, seconds).run()
+
+
+def separated_by_columns(objective: Objective) -> Falling | None:
+    """``falling_direction`` if a look at single columns, which costs next to nothing, shows that there is one."""
+    return falling_direction(objective) if separates_at_once(objective) else None
 
 
 class _Search:
@@ -89,7 +97,7 @@ class _Search:
 
     def _falling(self, U: Integers, fall: Mask, verified: str) -> Falling:
         settled = np.asarray((fall | ~self.cone.active).all(1))
-        return Falling(witness(self.cone, U, fall, verified), settled)
+        return Falling(witness(self.cone, U, fall, verified), fall, settled)
 
     def _working(self, hint: Weights) -> Floats:
         """A hint as a direction in working units."""
@@ -110,8 +118,10 @@ class _Search:
             return False
         if self.total is not None:
             # Where the old direction falls the new one may rise: enough of the old one makes up for it.
-            for bits in (0, 6, 12, 20, 30, 50, 100, 200):
-                whole = self.total * (1 << bits) + U
+            even = self._size(U) - self._size(self.total)
+            for bits in (0, 4, 8, 14, 20, 30, 50, 100, 200):
+                power = even + bits
+                whole = self.total * (1 << max(power, 0)) + U * (1 << max(-power, 0))
                 together = self.cone.verdicts(whole, self.cone.active)
                 if not (together < 0).any():
                     break
@@ -123,6 +133,12 @@ class _Search:
         if not (self.left & ~self.cone.equal[:, None]).any():
             self.left[:] = False
         return True
+
+    def _size(self, U: Integers) -> int:
+        """Binary order of magnitude of a direction in working units."""
+        scale = np.append(self.cone.scale, np.ones(int(self.cone.intercept)))
+        orders = [abs(int(u)).bit_length() + int(np.frexp(scale[j])[1]) for j, row in enumerate(U) for u in row if u]
+        return max(orders)
 
     def _intercepts(self) -> Integers | None:
         """Directions of the intercepts alone: classes without rows fall, or all rows are of one sign."""
@@ -158,66 +174,15 @@ class _Search:
             V = self.cone.unflat(flat / max(np.abs(flat).max(), 1e-300))
             if not self.cone.nonnegative and self._promising(V):
                 yield V
-        last = self._by_programming()
-        if last is not None:
-            yield last
+        program = Program(self.cone, self.left, self.hints[-1] if self.hints else None, self.deadline)
+        for strict in (True, False):
+            found = program.solve(strict)
+            if found is not None:
+                yield found
 
     def _promising(self, V: Floats) -> bool:
         m = self.cone.margins(V)[self.left]
         return bool(m.min() >= -TIGHT and m.max() > CLEAR)
-
-    def _by_programming(self) -> Floats | None:
-        """The linear program with rows added as they are violated; None where its value is zero."""
-        from scipy.optimize import linprog
-
-        cone = self.cone
-        rng = np.random.default_rng(0)
-        flat_index = np.flatnonzero(self.left.reshape(-1))
-        blocks = max(cone.classes - 1, 1)
-        first = min(len(flat_index), 2 * cone.size * blocks + 100)
-        filled = cone.X.nnz / cone.n if cone.sparse else cone.size
-        if first * filled * min(blocks, 2) > LP_ELEMENTS:
-            return None
-        chosen = rng.choice(flat_index, first, replace=False)
-        if self.hints:  # rows that the solver finds hard are those that bind
-            m = cone.margins(self.hints[-1]).reshape(-1)[flat_index]
-            chosen = np.union1d(chosen, flat_index[np.argpartition(m, first - 1)[:first]])
-        cost = -cone.gathered(self.left)
-        cost /= max(np.abs(cost).max(), 1e-300)
-        lowest = np.full(len(cost), -1.0)
-        if cone.nonnegative:
-            lowest[:-1 if cone.intercept else None] = 0.0
-        best = None
-        while time.perf_counter() < self.deadline:
-            i, k = np.divmod(chosen, self.left.shape[1])
-            A, equal = cone.constraints(i, k), cone.equal[i]
-            A = A.tocsr() if cone.sparse else A
-            done = linprog(
-                cost, A_ub=-A[~equal], b_ub=np.zeros((~equal).sum()), A_eq=A[equal], b_eq=np.zeros(equal.sum()),
-                bounds=np.column_stack([lowest, np.ones(len(cost))]), method="highs",
-                options={
-                    "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10,
-                    "time_limit": max(0.1, self.deadline - time.perf_counter()),
-                },
-            )
-            if done.x is None or np.abs(done.x).max() < TIGHT:
-                return None
-            V = cone.unflat(done.x)
-            m = cone.margins(V).reshape(-1)[flat_index]
-            if m.max() <= CLEAR and -done.fun <= CLEAR:
-                return None
-            bad = m < -1e-8
-            if not bad.any():
-                return V if m.max() > CLEAR else None
-            violated = flat_index[bad]
-            take = max(200, 2 * cone.size)
-            if len(violated) > take:
-                violated = violated[np.argpartition(m[bad], take)[:take]]
-            fresh = np.setdiff1d(violated, chosen)
-            if not len(fresh):
-                return best
-            chosen = np.concatenate([chosen, fresh])
-        return best
 
     # ----------------------------------------------------------------------------------------- whole numbers
 
