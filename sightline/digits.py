@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sightline.extended import UNIT
+from sightline.extended import DD, UNIT
+from sightline.precise import PreciseDesign
 
 MOST = 17.0  # digits that are claimed of weights without any error
 
@@ -96,6 +97,90 @@ def root_of_gram(H: Tensor, terms: int, size: Tensor | None = None) -> Root:
     a = torch.ones_like(scale) if size is None else (size / scale).clamp(min=1.0)
     error = away + (terms + 2 * len(H) + 16) * UNIT * float((S.abs().T @ a).square().sum()) * (1 + 1e-9)
     return Root(S / scale[:, None], error if math.isfinite(error) else math.inf, L.T * scale)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A refinement step S S'g and what bounds the error after it.
+
+    step : (P, K) in scaled coordinates.  size : |S'g|.  gradient : |g|.
+    rows : (P, K or 1) norms of the rows of S in scaled coordinates.  left : (K,) or (1,), bound on |S⁻¹ (v* - v)|
+    after the step but for its rounding, which is at most ``rounded`` (P, K), or ``moved`` in the Hessian's norm.
+    done : the root's error costs no more than rounding does.
+    """
+
+    step: Tensor
+    size: float
+    gradient: float
+    rows: Tensor
+    left: Tensor
+    rounded: Tensor
+    moved: float
+    done: bool
+
+    def errors(self, v: DD, total: float) -> tuple[Tensor, float]:
+        """Bounds on the error of each scaled weight (P, K) and on |v - v*| in the Hessian's norm, for ``v`` after the
+        step; ``total`` is the sum of row weights times curvature bounds."""
+        last = 2.0**-100 * float(v.hi.abs().max())
+        spread = self.rows * self.left + self.rounded + last
+        return spread, float(self.left.norm()) + self.moved + 2 * last * v.hi.numel() * math.sqrt(total)
+
+
+def correction(design: PreciseDesign, root: Root, gradient: DD, slip: float, radius: float = 0.0) -> Correction | None:
+    """The step that the negative gradient (P, K) in scaled coordinates asks for, or None where nothing is proven.
+
+    root : for one output, shared by all, or (K P, K P), output after output.  slip : bound on the error of each entry
+    of the gradient.  radius : for a loss that is not quadratic, the largest change of a score in a direction of unit
+    length.  Where the third derivative is at most the second, the mean Hessian between here and the optimum differs by
+    a factor of at most exp(largest change of a score) (Bach 2010, proposition 1), which enlarges the root's error.
+    """
+    k = gradient.hi.shape[1]
+    S, P = root.matrix, design.P
+    joint = len(S) > P
+    g, noise = design.to_centred(gradient.hi, slip)
+    length = float(g.norm())
+    noise = noise.repeat(k, 1) if joint else noise
+    g = g.T.reshape(-1, 1) if joint else g
+    half = S.T @ g
+    absolute, unit = S.abs(), (2 * len(S) + 8) * UNIT
+    # Rounding of S'g and of S (S'g), each the usual bound for a sum of products.
+    slack = (absolute.T @ (noise + unit * g.abs())).norm(dim=0)
+    size, error = float(half.norm()), root.error
+    if radius:
+        product = radius * (size + float(slack.norm())) * root.inflation * (1 + 1e-6)
+        if not product < 0.25:
+            return None
+        error += math.expm1(-math.log1p(-product)) * (1 + error)
+    if not error < 1:
+        return None
+    rough = error * half.norm(dim=0)
+    left = (rough + slack) * ((1 + 1e-9) / (1 - error))
+    raw = S @ half
+    wrong = unit * (absolute @ half.abs())
+    if not joint:
+        rows, off = design.spread_rows(S)
+        rows = rows.abs() + off
+        norms, rounded = _norms(rows)[:, None], unit * (rows @ half.abs())
+        wide = wrong
+    else:
+        raw, wide = raw.reshape(k, P).T, wrong.reshape(k, P).T
+        norms, rounded = torch.empty_like(raw), torch.empty_like(raw)
+        for i in range(k):
+            rows, off = design.spread_rows(S[i * P : (i + 1) * P])
+            rows = rows.abs() + off
+            norms[:, i], rounded[:, i] = _norms(rows), unit * (rows @ half.abs())[:, 0]
+    if design.objective.intercept:
+        last = design.from_centred_error(raw)
+        wide[-1] += last
+        rounded[-1] += last
+        wrong = wide.T.reshape(-1, 1) if joint else wide
+    moved = 2 * float((root.inverse.abs() @ wrong).norm())
+    done = bool((rough <= slack).all())
+    return Correction(design.from_centred(raw), size, length, norms, left, rounded, moved, done)
+
+
+def _norms(rows: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(rows, dim=1)
 
 
 def proven_digits(values: Tensor, errors: Tensor, sizes: Tensor) -> float:

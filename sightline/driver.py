@@ -307,6 +307,16 @@ class _Run:
             return user
         return Weights(user.coef.to(dtype).double(), user.intercept.to(dtype).double())
 
+    def _refined(self, best: Step) -> tuple[Weights, float | None]:
+        """The best weights as delivered, to the last digit where that costs little, and the digits proven."""
+        user = self._delivered(best.weights)
+        if not self.user.penalty.none or self.user.loss.quadratic or self.stopped or self.falling is not None:
+            return user, best.digits
+        from sightline.refine import refinable, refine
+
+        unique = self.working.coordinates.basis is None
+        return refine(self.user, user) if unique and refinable(self.user) and self._proven(best) else (user, best.digits)
+
     def _user_trace(self) -> Trace:
         return replace(self.trace, to_user=self.working.coordinates.to_user)
 
@@ -317,7 +327,7 @@ class _Run:
         if best is None:
             zeros = objective.zeros()
             best = Step(zeros, objective.value(zeros), float("inf"))
-        user = self._delivered(best.weights)
+        user, digits = self._refined(best)
         dtype = self.user.data.design.dtype
         value, gap = best.value, best.bound.gap
         coordinates = self.working.coordinates
@@ -332,7 +342,7 @@ class _Run:
             gap, method = min(gap, value), "no loss is negative"
         scale = relative_scale(objective, value, dtype)
         certificate = Certificate(
-            self._verdict(gap, scale), value, gap, scale, self.tol, method, best.digits, self._witness()
+            self._verdict(gap, scale), value, gap, scale, self.tol, method, digits, self._witness()
         )
         text = f"{self.solver}: {reason}" + (f"; stopped by {self.stopped}" if self.stopped else "")
         return Solution(user, certificate, self._user_trace(), text, max(len(self.trace) - 1, 0))

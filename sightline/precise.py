@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from sightline import extended
-from sightline.extended import DD, Sliced
+from sightline.extended import DD, UNIT, Sliced
 from sightline.objective import Objective, Weights
 from sightline.working import power_of_two
 
@@ -100,31 +100,28 @@ class PreciseDesign:
             error += wrong + A.adjoint_error(float(r.hi.abs().max()), largest) + 2.0**-104 * largest
             total = part if total is None else extended.add(total, part)
         assert total is not None
-        # The last term: what ``to_centred`` rounds.
-        return total, error * (1 + 1e-9) + 2.0**-101 * float(total.hi.abs().max())
+        return total, error * (1 + 1e-9)
 
-    def to_centred(self, g: DD) -> DD:
-        """A gradient (P, K) in centred coordinates."""
+    def to_centred(self, g: Tensor, error: float) -> tuple[Tensor, Tensor]:
+        """A gradient (P, K), each entry within ``error``, in centred coordinates, and the bound (P, 1) there."""
+        q = self.q[:, None]
         if not self.objective.intercept:
-            return g.scaled(self.q[:, None])
-        last = DD(g.hi[-1:], g.lo[-1:])
-        shift = extended.times_double(last, self.c[:, None])
-        moved = extended.add(DD(g.hi[:-1], g.lo[:-1]), shift.neg()).scaled(self.q[:, None])
-        return DD(torch.cat([moved.hi, last.hi]), torch.cat([moved.lo, last.lo]))
+            return g * q, error * q
+        shift = self.c[:, None] * g[-1]
+        moved = g[:-1] - shift
+        reach = (moved.abs() + shift.abs()).amax(1, keepdim=True)
+        bound = (error * (1 + self.c.abs()[:, None]) + 4 * UNIT * reach) * q
+        return torch.cat([moved * q, g[-1:]]), torch.cat([bound, bound.new_full((1, 1), error)])
 
-    def centred_error(self, error: float) -> Tensor:
-        """Bound (P,) on the error of a centred gradient whose scaled entries err by at most ``error``."""
-        e = error * (1 + self.c.abs()) * self.q
-        return torch.cat([e, e.new_tensor([error])]) if self.objective.intercept else e
+    def from_centred(self, delta: Tensor) -> Tensor:
+        """A change (P, K) of centred weights in scaled coordinates; ``from_centred_error`` bounds its rounding."""
+        coef = delta[: self.p] * self.q[:, None]
+        return torch.cat([coef, delta[-1:] - self.c @ coef]) if self.objective.intercept else coef
 
-    def from_centred(self, delta: Tensor) -> DD:
-        """A change (P, K) of centred weights in scaled coordinates."""
-        if not self.objective.intercept:
-            return extended.dd(delta * self.q[:, None])
-        coef = delta[:-1] * self.q[:, None]
-        shift = extended.dot(self.c[:, None], coef)
-        last = extended.add(extended.dd(delta[-1]), shift.neg())
-        return DD(torch.cat([coef, last.hi[None]]), torch.cat([torch.zeros_like(coef), last.lo[None]]))
+    def from_centred_error(self, delta: Tensor) -> Tensor:
+        """Bound on the rounding of the last entry, (K,)."""
+        reach = (self.c.abs() * self.q) @ delta[: self.p].abs() + delta[-1].abs()
+        return (self.P + 2) * UNIT * reach
 
     def centred(self, delta: Tensor) -> Tensor:
         """The reverse of ``from_centred``, in float64, for a small change (P, K)."""
@@ -141,6 +138,11 @@ class PreciseDesign:
         last = root[-1] - self.c @ coef
         slip = (self.P + 1) * 2.0**-52 * (root[-1].abs() + self.c.abs() @ coef.abs())
         return torch.cat([coef, last[None]]), torch.cat([torch.zeros_like(coef), slip[None]])
+
+    def sizes(self) -> Tensor:
+        """(P, 1): what makes weights of columns of different spread comparable (see ``digits.proven_digits``)."""
+        spread = 1 / self.q
+        return torch.cat([spread, spread.new_ones(1)])[: self.P, None]
 
     def scaled(self, weights: Weights) -> DD:
         """User weights as scaled weights (P, K)."""

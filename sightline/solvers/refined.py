@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sightline import extended
 from sightline.bounds import Bound
-from sightline.digits import Root, proven_digits, root_of_rows
+from sightline.digits import Root, correction, proven_digits, root_of_rows
 from sightline.extended import DD, UNIT
 from sightline.objective import Objective, Weights
 from sightline.precise import PreciseDesign
@@ -52,16 +52,16 @@ class Refined:
         best, last = math.inf, math.inf
         for number in range(MOST_STEPS):
             g, slip, value = self._gradient(v)
-            centred = design.to_centred(g).double()
-            half = root.matrix.T @ centred
-            size = float(half.norm())
+            change = correction(design, root, g, slip)
+            assert change is not None
+            size = change.size
             if number == 0:
-                yield Step(design.user(v.hi), value / self.total, float(centred.norm()) / self.total)
+                yield Step(design.user(v.hi), value / self.total, change.gradient / self.total)
             elif not size < 0.5 * last:
                 break
-            v = extended.add(v, design.from_centred(root.matrix @ half))
+            v = extended.add_double(v, change.step)
             value, last = max(0.0, value - 0.5 * size**2), size
-            spread, bound = self._errors(v, centred, half, slip)
+            spread, bound = change.errors(v, self.total)
             if bool((spread <= ENOUGH * v.hi.abs()).all()) or (number and not bound < best):
                 break
             best = bound
@@ -77,29 +77,12 @@ class Refined:
         rounded = design.scaled(weights).hi
         rounding = extended.add_double(v.neg(), rounded).double()
         errors = spread + rounding.abs() * (1 + 4 * UNIT)
-        sizes = torch.ones_like(rounded[:, :1])
-        sizes[: design.p] = (1 / design.q)[:, None]
-        digits = proven_digits(rounded, errors, sizes)
+        digits = proven_digits(rounded, errors, design.sizes())
         # ½ |w - w*|²_H with what the rounding adds to the error of v; the value grows by the same quadratic.
         added = float((self.root.inverse @ design.centred(rounding)).norm()) * (1 + self.root.error) * 1.01
         gap = 0.5 * (bound + added) ** 2 / self.total
         value = (value + 0.5 * added**2) / self.total
         return Step(weights, value, size / self.total, Bound(min(gap, value), "normal equations"), digits)
-
-    def _errors(self, v: DD, gradient: Tensor, half: Tensor, slip: float) -> tuple[Tensor, float]:
-        """After a step to ``v`` along S half, half = S' gradient: bounds on the error of each scaled weight (P, K),
-        and on |v - v*| in the norm of the Hessian."""
-        design, root = self.design, self.root
-        absolute, unit = root.matrix.abs(), (2 * design.P + 8) * UNIT
-        noise = absolute.T @ design.centred_error(slip)[:, None] + unit * (absolute.T @ gradient.abs())
-        left = root.inflation * (root.error * half.norm(dim=0) + noise.norm(dim=0)) * (1 + 1e-9)
-        rows, wrong = design.spread_rows(root.matrix)
-        rows = rows.abs() + wrong
-        step = unit * (absolute @ half.abs())
-        last = 2.0**-100 * float(v.hi.abs().max())
-        rounded = unit * (rows @ half.abs()) + last
-        moved = 2 * float((root.inverse.abs() @ step).norm()) + 2 * last * design.P * math.sqrt(self.total)
-        return torch.linalg.vector_norm(rows, dim=1)[:, None] * left + rounded, float(left.norm()) + moved
 
     def _gradient(self, v: DD) -> tuple[DD, float, float]:
         """A'W(b - A v) - penalty in scaled coordinates (P, K), a bound on its error, and the objective · weight."""
@@ -143,8 +126,8 @@ def refined(objective: Objective) -> Refined:
     like = torch.ones(objective.p, dtype=torch.float64, device=data.design.device)
     strengths = penalty.l2_strengths(like) * like
     design = PreciseDesign(objective, strengths.sqrt() if penalty.l2 > 0 else None)
-    scaled = extended.times_double(extended.dd(strengths / design.d / design.d), torch.full_like(like, summed.hi.item()))
-    scaled = extended.add(scaled, extended.dd(strengths / design.d / design.d * summed.lo.to(like.device)))
+    each = extended.dd(strengths / design.d / design.d)
+    scaled = extended.multiply(each, DD(like * summed.hi.to(like.device), like * summed.lo.to(like.device)))
     if objective.intercept:
         scaled = DD(torch.cat([scaled.hi, scaled.hi.new_zeros(1)]), torch.cat([scaled.lo, scaled.lo.new_zeros(1)]))
     pull = torch.diag((scaled.hi[: objective.p] * design.q.square()).sqrt())
