@@ -314,8 +314,9 @@ class _Run:
             return user, best.digits
         from sightline.refine import refinable, refine
 
-        unique = self.working.coordinates.basis is None
-        return refine(self.user, user) if unique and refinable(self.user) and self._proven(best) else (user, best.digits)
+        if self.working.coordinates.basis is None and refinable(self.user) and self._proven(best):
+            return refine(self.user, user)
+        return user, best.digits
 
     def _user_trace(self) -> Trace:
         return replace(self.trace, to_user=self.working.coordinates.to_user)
