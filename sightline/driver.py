@@ -232,6 +232,9 @@ class _Run:
         """Step the solver until the proof is there, or it ends, or is stopped."""
         objective = self.working.objective
         begin = objective.zeros() if start is None else self.working.to_working(start)
+        if objective.loss.name == "softmax" and objective.penalty.smooth:
+            # The same scores up to a shift, at no higher penalty: the gauge in which the Hessian is regular.
+            begin = Weights(begin.coef - begin.coef.mean(1, keepdim=True), begin.intercept - begin.intercept.mean())
         self.solver = solver.name
         weights_total = begin.coef.numel()
         polish = 0
