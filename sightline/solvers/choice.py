@@ -6,11 +6,12 @@ from sightline.objective import Objective
 from sightline.solvers.base import Solver
 from sightline.solvers.direct import Direct
 from sightline.solvers.lbfgs import LBFGS
+from sightline.solvers.margin import InteriorPoint
 from sightline.solvers.newton import Newton
 from sightline.solvers.proximal import Proximal
 from sightline.solvers.sampled import SampledNewton
 
-SOLVERS: dict[str, type[Solver]] = {c.name: c for c in (Direct, Newton, SampledNewton, LBFGS, Proximal)}
+SOLVERS: dict[str, type[Solver]] = {c.name: c for c in (Direct, Newton, SampledNewton, LBFGS, Proximal, InteriorPoint)}
 
 NEWTON_WEIGHTS = 1500  # most weights for which a Hessian is factored at every step
 NEWTON_CLASSES_WEIGHTS = 150  # the same for several classes, whose Hessian costs K² / 2 Gram matrices
@@ -38,7 +39,12 @@ def choose(objective: Objective, wanted: str | Solver = "auto") -> tuple[Solver,
 
 def automatic(objective: Objective) -> tuple[Solver, str]:
     """The method for this problem: the first whose reason holds."""
-    if objective.loss.smooth and not objective.penalty.smooth:
+    if not objective.loss.smooth:
+        return InteriorPoint(), "a loss with a kink"
+    few = min(objective.n, objective.p) if objective.penalty.smooth else 5 * objective.p
+    if objective.loss.name == "huber" and few <= NEWTON_WEIGHTS:
+        return InteriorPoint(), "a loss with straight pieces"
+    if not objective.penalty.smooth:
         what = "an L1 part" if objective.penalty.l1 else "a sign constraint"
         return Proximal(), f"a smooth loss and {what}"
     return smooth(objective)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sightline.solvers.interior_point import Path
+from sightline.solvers.interior_point import Path, normal_equations
 from sightline.solvers.kinks import Kinks, mean_size
 
 LARGEST_SYSTEM = 2500
@@ -20,6 +20,8 @@ LARGEST_SYSTEM = 2500
 def vertex(problem: Kinks, at: Path) -> tuple[Tensor, Tensor] | None:
     """(weights (p + 1,), θ of the data's rows (n,)) on the face that ``at`` points to, or None where its system is too
     large or has no solution."""
+    if problem.soft > 0:
+        return _newton(problem, at)
     _, kink, low, high, two = problem.all_rows
     n = problem.n
     width = high - low
@@ -59,6 +61,42 @@ def vertex(problem: Kinks, at: Path) -> tuple[Tensor, Tensor] | None:
         weights[columns] += change[:c]
         theta[rows] += change[c:] / all_weights[rows]
     return weights, theta[:n]
+
+
+def _newton(problem: Kinks, at: Path) -> tuple[Tensor, Tensor] | None:
+    """The same for a loss with a quadratic part: Newton steps on the piece that ``at`` points to."""
+    n, soft = problem.n, problem.soft
+    weights = at.weights.clone()
+    wall = torch.zeros_like(problem.ridge)
+    sign = torch.zeros_like(problem.ridge)
+    if problem.slope is not None:
+        two = torch.ones_like(wall) if problem.all_rows[4] is None else problem.all_rows[4][n:]
+        spread = at.up[n:] / at.above[n:] + two * at.down[n:] / at.below[n:]
+        zero = spread * (problem.all_rows[3] - problem.all_rows[2])[n:] < weights[:-1].abs().mean()
+        weights[:-1] = torch.where(zero, 0.0, weights[:-1])
+        sign = torch.where(zero, 0.0, problem.slope * torch.sign(weights[:-1]))
+        wall = torch.where(zero, 1.0, 0.0)
+    for _ in range(3):
+        residual = problem.apply(weights)[:n] - problem.kink
+        theta = torch.minimum(torch.maximum(residual / soft, problem.low), problem.high)
+        inside = (theta == residual / soft).nonzero()[:, 0]
+        rows = problem.share * theta
+        gradient = problem.linear + problem.quadratic(weights) + _adjoint(problem, rows)
+        gradient[:-1] = torch.where(wall > 0, 0.0, gradient[:-1] + sign)
+        part = problem.select(inside, problem.linear)
+        curvature = part.share / soft
+        if problem.slope is not None:
+            curvature = torch.cat([curvature, wall * (1e12 * float(curvature.max()) if len(curvature) else 1.0)])
+        try:
+            weights = weights - normal_equations(part, curvature)(gradient)
+        except FloatingPointError:
+            return None
+    residual = problem.apply(weights)[:n] - problem.kink
+    return weights, torch.minimum(torch.maximum(residual / soft, problem.low), problem.high)
+
+
+def _adjoint(problem: Kinks, rows: Tensor) -> Tensor:
+    return problem.adjoint(rows if problem.slope is None else torch.cat([rows, torch.zeros_like(problem.slope)]))
 
 
 def _solve(system: Tensor, right: Tensor) -> Tensor | None:

@@ -1,11 +1,11 @@
-"""Primal-dual interior-point method for losses with kinks and bounded dual variables.
+"""Primal-dual interior-point method for losses with bounded dual variables: hinge, quantile, Huber.
 
-Each row has a dual variable θ in [low, high] and slacks u, v >= 0 with  u - v = x·w + b - kink.  With a = θ - low and
+Each row has a dual variable θ in [low, high] and slacks u, v >= 0 with  u - v + soft θ = x·w + b - kink.  With a = θ - low and
 c = high - θ the optimum has  a v = 0 and c u = 0;  the method follows  a v = c u = μ  to μ = 0 by Newton steps with
 Mehrotra's predictor and corrector (Mehrotra 1992; for quantile regression Portnoy & Koenker 1997, section 3; for
 support vector machines Ferris & Munson 2002, eq. 9-12).  Eliminating u, v and θ leaves one symmetric system
 
-    ([X,1]' s D [X,1] + ridge) Δ = right-hand side,     D = 1 / (u/c + v/a),
+    ([X,1]' s D [X,1] + ridge) Δ = right-hand side,     D = 1 / (soft + u/c + v/a),
 
 solved by a Cholesky factor of size p + 1, or where there are fewer rows than columns of size n (Woodbury's formula).
 θ stays inside its box throughout, so it gives a duality gap as soon as its equations hold.
@@ -20,9 +20,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sightline.solvers.kinks import Kinks, central, mean_size
+from sightline.solvers.kinks import Kinks, central, mean_size, soft_central
 
 TINY = 1e-300
+SMALL = 300  # up to so many columns the matrix of their size is factorised, however few the rows
 Solve = Callable[[Tensor], Tensor]
 
 
@@ -50,6 +51,14 @@ def start(problem: Kinks, weights: Tensor, barrier: float | None = None) -> Path
     """The point whose slacks and θ are on the central path for the given weights; ``barrier`` is a residual's size
     below which θ should not yet be decided (by default the mean size of the residuals)."""
     weight, kink, low, high, two = problem.all_rows
+    if problem.positive:
+        # Inside the constraint, by little in the coefficients' own scale and in that of their strengths.
+        coef = weights[:-1].clamp(min=0)
+        scale = mean_size(problem, problem.apply(torch.zeros_like(weights)) - kink)
+        floor = torch.full_like(coef, 0.1 * (float(coef.mean()) or scale))
+        if problem.slope is not None:
+            floor = torch.minimum(floor, 0.1 * scale / problem.slope.clamp(min=TINY))
+        weights = torch.cat([torch.maximum(coef, floor), weights[-1:]])
     residual = problem.apply(weights) - kink
     size = mean_size(problem, residual) if barrier is None else barrier
     width = high - low
@@ -58,15 +67,17 @@ def start(problem: Kinks, weights: Tensor, barrier: float | None = None) -> Path
     if problem.slope is not None:
         # The same share of what is at stake: slope times the size of a coefficient.
         mu[problem.n :] = mu[: problem.n].mean()
-    t = central(residual, width, mu)
+    soft = problem.all_soft
+    t = central(residual, width, mu) if soft is None else soft_central(residual, width, mu, middle, soft)
     theta, below, above = middle + t, 0.5 * width + t, 0.5 * width - t
     # The distance to the nearer end, without cancellation.
-    above = torch.where(t > 0, mu / (residual + mu / below), above)
-    below = torch.where(t < 0, mu / (mu / above - residual), below)
+    rest = residual if soft is None else residual - soft * theta
+    above = torch.where((t > 0) & (rest > 0), mu / (rest + mu / below), above)
+    below = torch.where((t < 0) & (rest < 0), mu / (mu / above - rest), below)
     up, down = mu / above, mu / below
     if two is not None:
         one = two == 0
-        up = torch.where(one, residual.clamp(min=size), up)
+        up = torch.where(one, residual, up)
         above = torch.where(one, mu / up, above)
         theta = torch.where(one, high - above, theta)
         below = torch.where(one, 1.0, below)
@@ -78,7 +89,8 @@ def follow(problem: Kinks, at: Path) -> Iterator[Path]:
     """Points ever nearer to the optimum, beginning with the first; ends when a step makes no progress."""
     weight, kink, low, high, two = problem.all_rows
     count = float((weight if two is None else weight * (1 + two)).sum()) * (2.0 if two is None else 1.0)
-    separate = not bool((problem.ridge > 0).any())
+    soft = problem.all_soft
+    separate = soft is None and not bool((problem.ridge > 0).any())
     short = 0
     while True:
         at.complementarity = float(torch.dot(weight, _products(at, two)))
@@ -88,8 +100,9 @@ def follow(problem: Kinks, at: Path) -> Iterator[Path]:
         mu = at.complementarity / count
         if not mu > 0:
             return
-        d = at.up / at.above
+        d = at.up / at.above if soft is None else at.up / at.above + soft
         d = 1 / (d + at.down / at.below) if two is None else 1 / (d + two * at.down / at.below)
+        pull = at.residual if soft is None else at.residual - soft * at.theta
         try:
             solve = normal_equations(problem, weight * d)
         except FloatingPointError:
@@ -97,13 +110,13 @@ def follow(problem: Kinks, at: Path) -> Iterator[Path]:
 
         def direction(
             low_target: Tensor | float, high_target: Tensor | float, at: Path = at, d: Tensor = d,
-            gradient: Tensor = gradient, solve: Solve = solve,
+            pull: Tensor = pull, gradient: Tensor = gradient, solve: Solve = solve,
         ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
             """Newton direction to a v = low_target, c u = high_target."""
             from_low, from_high = low_target / at.below, high_target / at.above
             if two is not None:
                 from_low = two * from_low
-            e = at.residual - from_high + from_low
+            e = pull - from_high + from_low
             delta = solve(-(gradient + problem.adjoint(weight * d * e)))
             moved = problem.apply(delta)
             theta = d * (moved + e)
@@ -126,7 +139,7 @@ def follow(problem: Kinks, at: Path) -> Iterator[Path]:
         shrink = max(0.995, 1 - 10 * at.complementarity) if separate else 0.995
         primal, dual = min(1.0, shrink * primal), min(1.0, shrink * dual)
         short = short + 1 if max(primal, dual) < 1e-3 else 0
-        if short > 3 or not math.isfinite(primal + dual):
+        if short > 3 or not (math.isfinite(primal + dual) and bool(torch.isfinite(delta).all())):
             return
         change = dual * theta
         at = Path(
@@ -167,7 +180,7 @@ def normal_equations(problem: Kinks, d: Tensor) -> Solve:
     rows, diagonal = d[: problem.n], problem.ridge
     if problem.slope is not None:
         diagonal = diagonal + d[problem.n :]
-    if problem.n < problem.p and bool((diagonal > 0).all()):
+    if problem.n < problem.p and problem.p > SMALL and bool((diagonal > 0).all()):
         return _by_rows(problem, rows, diagonal)
     p = problem.p
     gram = torch.zeros((p + 1, p + 1), dtype=torch.float64, device=d.device)

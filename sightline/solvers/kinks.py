@@ -1,10 +1,12 @@
-"""Losses with one kink, as linear programs see them.
+"""Piecewise linear and linear-quadratic losses, as linear and quadratic programs see them.
 
-Hinge and quantile loss are both  max over low <= θ <= high of θ (z - kink),  with high - low = 1; so are λ|w| (kink 0,
-box [-λ, λ]) and the constraint w >= 0 (box [-inf, λ]).  A ``Kinks`` problem has rows of that kind and one such row for
-each coefficient that needs it; everything else in it is linear or quadratic:
+Hinge, quantile and Huber's loss are all  max over low <= θ <= high of θ (z - kink) - ½ soft θ²,  with soft = 0 for the
+first two and 1 for Huber's (its kink is the target, its box [-δ, δ]); so are λ|w| (kink 0, box [-λ, λ]) and the
+constraint w >= 0 (box [-inf, λ]).  A ``Kinks`` problem has rows of that kind and one such row for each coefficient that
+needs it; everything else in it is linear or quadratic:
 
-    min over (w, b)  Σ_i s_i max_θ θ (x_i·w + b - kink_i)  +  linear·(w, b)  +  ½ Σ_j ridge_j w_j²  +  Σ_j row of w_j
+    min over (w, b)  Σ_i s_i max_θ (θ (x_i·w + b - kink_i) - ½ soft θ²)  +  linear·(w, b)  +  ½ Σ_j ridge_j w_j²
+                     + Σ_j row of w_j
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ class Kinks:
     design : (n, p).  share : (n,) row weights s > 0.  kink, low, high : (n,) ends of the boxes, finite.
     linear : (p + 1,) linear term, the intercept's last.  ridge : (p,) >= 0.  intercept : b may move.
     slope : (p,) strengths λ of |w_j| (or of w_j where ``positive``), or None where coefficients have no rows.
-    positive : w >= 0.
+    positive : w >= 0.  soft : see above, for the data's rows; the same number for all.
     """
 
     design: Design
@@ -40,6 +42,7 @@ class Kinks:
     intercept: bool
     slope: Tensor | None = None
     positive: bool = False
+    soft: float = 0.0
 
     @property
     def n(self) -> int:
@@ -71,6 +74,21 @@ class Kinks:
         rows = (torch.cat([self.kink, zeros]), torch.cat([self.low, low]), torch.cat([self.high, high]))
         return weight, *rows, two
 
+    @cached_property
+    def all_soft(self) -> Tensor | None:
+        """``soft`` of the data's rows with zeros below for the coefficients' rows; None where all are zero."""
+        if self.soft == 0:
+            return None
+        rows = torch.full_like(self.share, self.soft)
+        return rows if self.slope is None else torch.cat([rows, torch.zeros_like(self.slope)])
+
+    def loss(self, residual: Tensor) -> Tensor:
+        """Loss of each of the data's rows, (n,)."""
+        if self.soft == 0:
+            return torch.maximum(self.low * residual, self.high * residual)
+        theta = torch.minimum(torch.maximum(residual / self.soft, self.low), self.high)
+        return theta * (residual - 0.5 * self.soft * theta)
+
     def apply(self, weights: Tensor) -> Tensor:
         """Rows times (w, b): x_i·w + b, then w itself where coefficients have rows."""
         z = self.design.scores(weights[:-1])
@@ -100,12 +118,12 @@ class Kinks:
             design = DenseDesign(design.X.double())
         return Kinks(
             design, self.share[rows], self.kink[rows], self.low[rows], self.high[rows], linear, self.ridge,
-            self.intercept, self.slope, self.positive,
+            self.intercept, self.slope, self.positive, self.soft,
         )
 
 
 def as_kinks(objective: Objective) -> Kinks:
-    """The problem of a hinge or quantile loss with any penalty."""
+    """The problem of a hinge, quantile or Huber loss with any penalty."""
     data, penalty = objective.data, objective.penalty
     y = data.y
     like = torch.ones(objective.p, dtype=torch.float64, device=y.device)
@@ -116,14 +134,25 @@ def as_kinks(objective: Objective) -> Kinks:
     return Kinks(
         design=data.design, share=share, kink=y if data.offset is None else y - data.offset, low=low, high=high,
         linear=like.new_zeros(objective.p + 1), ridge=penalty.l2_strengths(like) * like, intercept=objective.intercept,
-        slope=slope, positive=penalty.positive,
+        slope=slope, positive=penalty.positive, soft=1.0 if objective.loss.name == "huber" else 0.0,
     )
 
 
-def central(residual: Tensor, width: Tensor, barrier: float | Tensor) -> Tensor:
+def central(residual: Tensor, width: Tensor, barrier: Tensor) -> Tensor:
     """Distance of θ from the middle of its box on the central path: with a = θ - low, c = high - θ the residual is
     barrier / c - barrier / a, a quadratic equation in θ."""
     return 0.25 * width.square() * residual / (barrier + torch.sqrt(barrier**2 + (0.5 * width * residual).square()))
+
+
+def soft_central(residual: Tensor, width: Tensor, barrier: Tensor, middle: Tensor, soft: Tensor) -> Tensor:
+    """The same where the residual is  soft θ + barrier / c - barrier / a:  a cubic equation, by bisection."""
+    low, high = -0.5 * width, 0.5 * width
+    for _ in range(45):
+        t = 0.5 * (low + high)
+        above, below = 0.5 * width - t, 0.5 * width + t
+        too_high = soft * (middle + t) + barrier / above - barrier / below > residual
+        low, high = torch.where(too_high, low, t), torch.where(too_high, t, high)
+    return 0.5 * (low + high)
 
 
 def flat(weights: Weights) -> Tensor:

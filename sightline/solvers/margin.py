@@ -17,15 +17,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sightline.bounds import EPS, NO_BOUND, duality_gap
+from sightline.bounds import EPS, NO_BOUND, Bound, duality_gap, relative_scale
 from sightline.objective import Objective, Weights
 from sightline.solvers.base import Solver, Step
 from sightline.solvers.crossover import vertex
 from sightline.solvers.interior_point import Path, follow, normal_equations, start
 from sightline.solvers.kinks import Kinks, as_kinks, flat, mean_size, unflat
+from sightline.solvers.newton import Newton
 
 BANDS = (0.3, 0.1)  # shares of the rows nearest to their kink that give the curvature of each Newton step
 CURVATURE_ROWS = 60  # rows a column, of those, that are enough for it
+NEWTON_STEPS = 15  # Newton steps for Huber's loss before the interior-point method takes over
 STALLED = 0.98  # an interior-point step that leaves more of the complementarity than this is a failure
 
 
@@ -45,8 +47,8 @@ class InteriorPoint(Solver):
     largest: int = 6000
 
     def refuses(self, objective: Objective) -> str | None:
-        if objective.loss.smooth:
-            return f"is for losses with kinks (hinge, quantile); the {objective.loss} loss is smooth"
+        if objective.loss.name not in ("hinge", "quantile", "huber"):
+            return f"is for hinge, quantile and Huber's loss, not the {objective.loss} loss"
         if min(objective.n, objective.p) > self.largest:
             return f"factorises a matrix of the smaller side, {min(objective.n, objective.p)} > {self.largest}"
         return None
@@ -56,10 +58,19 @@ class InteriorPoint(Solver):
         problem = as_kinks(objective)
         begin = flat(start)
         warm = bool((begin != 0).any())
+        if objective.intercept and bool((problem.kink == problem.kink[0]).all()):
+            # One and the same target everywhere: met exactly by the intercept alone.
+            begin = torch.zeros_like(begin)
+            begin[-1] = problem.kink[0]
+            yield Step(unflat(begin), 0.0, 0.0, Bound(0.0, "duality gap"))
+            return
         few = self.sift_rows == 0 or objective.n < max(self.sift_rows, 2 * self.sample * objective.p)
         if few:
             at = _begin(problem, begin, warm)
             yield from _Round(objective, problem, problem, None, None, at).steps()
+            return
+        if problem.soft > 0:
+            yield from self._smooth(objective, problem, begin, warm)
             return
         weights, residual, value = self._guess(problem, begin, warm)
         yield Step(_weights(problem, weights), value, math.inf)
@@ -82,6 +93,20 @@ class InteriorPoint(Solver):
                 count = min(objective.n, max(count, 2 * stage.crossed))
             else:  # the rows left free do not hold the problem: more of them
                 count = min(objective.n, 4 * max(count, len(rows)))
+
+    def _smooth(self, objective: Objective, problem: Kinks, begin: Tensor, warm: bool) -> Iterator[Step]:
+        """Huber's loss on many rows: Newton's method from a sample's solution; all rows here where it gets stuck."""
+        if objective.penalty.smooth:
+            near = begin if warm else self._from_sample(problem)
+            for number, step in enumerate(Newton().steps(objective, unflat(near))):
+                begin = flat(step.weights)
+                yield step
+                if number == NEWTON_STEPS:
+                    break
+            else:
+                if step.bound.gap <= 1e-9 * abs(step.value):
+                    return
+        yield from _Round(objective, problem, problem, None, None, _begin(problem, begin, True)).steps()
 
     def _guess(self, problem: Kinks, begin: Tensor, warm: bool) -> tuple[Tensor, Tensor, float]:
         """Weights near the optimum, the residuals of all rows and the objective there."""
@@ -139,46 +164,54 @@ class _Round:
     def steps(self) -> Iterator[Step]:
         """Steps of the whole problem; rows crossing sides end the round."""
         last, tried, slow = math.inf, math.inf, 0
+        least = relative_scale(self.objective, 0.0)
+        shown = True
+        at = self.at
         for at in follow(self.part, self.at):
             inner = _value(self.part, at.weights, at.residual[: self.part.n])
-            value_size = abs(inner) + EPS
+            size = max(abs(inner), least)
             slow = slow + 1 if at.complementarity > STALLED * last else 0
-            if slow > 4 and (self.rows is not None or at.complementarity < 1e-6 * value_size or slow > 20):
-                return
+            if slow > 4 and (self.rows is not None or at.complementarity < 1e-6 * size or slow > 20):
+                break
             last = at.complementarity
-            if at.complementarity > 1e-3 * value_size:
+            shown = at.complementarity <= (1e-3 if self.rows is None else 1e-5) * size or inner <= 0
+            if not shown:
                 if self.rows is None:
                     yield Step(_weights(self.problem, at.weights), inner, _norm(at))
                 continue
-            if self.rows is not None and at.complementarity > 1e-5 * value_size:
-                continue
             step = self._step(at.weights, at.theta[: self.part.n], _norm(at))
             yield step
-            relative = step.bound.gap / value_size
             lost = step.value - inner if self.rows is not None else 0.0
             if self.crossed and lost > at.complementarity:
                 return
+            relative = step.bound.gap / size
             if relative <= 1e-5 and relative < 0.01 * tried:
                 tried = relative
-                end = vertex(self.part, at)
-                if end is not None:
-                    polished = self._step(*end, _norm(at))
-                    if polished.bound.gap < step.bound.gap:
-                        yield polished
-                    if polished.bound.gap <= 64 * EPS * value_size:
+                polished = self._polished(at)
+                if polished is not None and polished.bound.gap < step.bound.gap:
+                    yield polished
+                    if polished.bound.gap <= 64 * EPS * size:
                         return
-            if at.complementarity <= EPS * value_size:
+            if at.complementarity <= EPS * size:
                 return
+        if not shown and self.rows is None:
+            yield self._step(at.weights, at.theta[: self.part.n], _norm(at))
+            polished = self._polished(at)
+            if polished is not None:
+                yield polished
+
+    def _polished(self, at: Path) -> Step | None:
+        end = vertex(self.part, at)
+        return None if end is None else self._step(*end, _norm(at))
 
     def _step(self, vector: Tensor, theta: Tensor, norm: float) -> Step:
         """The step at weights (p + 1,) with θ of the free rows."""
         problem, objective = self.problem, self.objective
         weights = _weights(problem, vector)
         residual = problem.apply(flat(weights))[: problem.n] - problem.kink
-        value = objective.mean(_loss(problem, residual)) + objective.penalty.value(weights.coef)
+        value = objective.mean(problem.loss(residual)) + objective.penalty.value(weights.coef)
         if self.rows is not None:
             assert self.fixed is not None
-            across = self.fixed * residual < 0
             whole = self.fixed.clone()
             whole[self.rows] = theta
             theta = whole
@@ -203,15 +236,10 @@ def _norm(at: Path) -> float:
     return math.inf if at.dual_residual is None else float(at.dual_residual.norm())
 
 
-def _loss(problem: Kinks, residual: Tensor) -> Tensor:
-    """Loss of each of the data's rows, (n,)."""
-    return torch.maximum(problem.low * residual, problem.high * residual)
-
-
 def _value(problem: Kinks, weights: Tensor, residual: Tensor) -> float:
     """Objective of a problem with kinks (its linear part included)."""
     coef = weights[:-1]
-    total = torch.dot(problem.share, _loss(problem, residual)) + torch.dot(problem.linear, weights)
+    total = torch.dot(problem.share, problem.loss(residual)) + torch.dot(problem.linear, weights)
     total = total + 0.5 * (problem.ridge * coef.square()).sum()
     if problem.slope is not None:
         total = total + (problem.slope * coef.abs()).sum()
@@ -232,15 +260,21 @@ def _begin(problem: Kinks, weights: Tensor, warm: bool) -> Path:
     if problem.n < 2 * problem.p:
         return start(problem, weights, 4 * size)
     weak = problem.share
+    if problem.soft > 0:
+        size = 0.0
     target = weak * (problem.kink - size * (problem.low + problem.high))
     if problem.slope is not None:
-        weak = torch.cat([weak, torch.full_like(problem.slope, 1e-3 * problem.coefficient_share)])
+        weak = torch.cat([weak, 4 * problem.slope.square() + 1e-3 * problem.coefficient_share])
         target = torch.cat([target, torch.zeros_like(problem.slope)])
     try:
         weights = normal_equations(problem, weak)(problem.adjoint(target))
     except FloatingPointError:
         return start(problem, weights, 4 * size)
     near = mean_size(problem, problem.apply(weights) - problem.all_rows[1])
+    if problem.soft > 0:
+        # Slacks of the size of what lies outside of the quadratic part.
+        size = max(near - float(problem.high.max()), 0.2 * min(near, float(problem.high.max())))
+        return start(problem, weights, size)
     return start(problem, weights, max(near, 0.05 * size))
 
 
