@@ -14,7 +14,7 @@ _WHERE = {
     "Certificate": "certificate", "Verdict": "certificate", "Witness": "certificate",
     "Data": "data", "DataError": "data", "make_data": "data",
     "Objective": "objective", "Weights": "objective",
-    "Penalty": "penalties", "L1": "penalties", "L2": "penalties",
+    "Penalty": "penalties", "L1": "penalties", "L2": "penalties", "ElasticNetPenalty": "penalties",
     "Loss": "losses", "Squared": "losses", "Logistic": "losses", "Softmax": "losses", "Hinge": "losses",
     "SquaredHinge": "losses", "Huber": "losses", "Poisson": "losses", "Quantile": "losses",
     "Trace": "trace",

@@ -75,7 +75,7 @@ def fit(
     X : (n, p) tensor (any device), array, frame, SciPy sparse matrix.  y : (n,) target.
     loss : 'squared', 'logistic', 'softmax', 'hinge', 'squared_hinge', 'huber', 'poisson', 'quantile', or a ``Loss``.
     penalty : None, 'l2', 'l1', 'elasticnet' with ``strength`` (or ``C`` = 1 / (strength · Σ weight), scikit-learn's),
-        or ``L2(s)``, ``L1(s)``, ``ElasticNet(s, l1_ratio)``.
+        or ``L2(s)``, ``L1(s)``, ``ElasticNetPenalty(s, l1_ratio)``.
     sample_weight : (n,) >= 0.  class_weight : 'balanced' or {label: weight}.  offset : (n,) added to the scores.
     classes : all labels where y may lack some.  columns : names of the columns.
     solver : 'auto' or a name in ``sightline.solvers.choice.SOLVERS``.

@@ -363,7 +363,7 @@ class Quantile(Loss):
         return torch.maximum(self.quantile * r, (self.quantile - 1) * r)
 
     def gradient(self, z: Tensor, y: Tensor) -> Tensor:
-        return torch.where(z < y, -self.quantile, torch.where(z > y, 1 - self.quantile, 0.0)).to(z.dtype)
+        return (z > y).to(z.dtype) * (1 - self.quantile) - (z < y).to(z.dtype) * self.quantile
 
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         return torch.zeros_like(z)

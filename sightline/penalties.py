@@ -18,7 +18,7 @@ from torch import Tensor
 class Penalty:
     """Elastic net with strengths ``l1`` and ``l2`` (either may be zero); ``positive`` asks for w >= 0.
 
-    The objective is the weighted mean loss + this.  ``L1``, ``L2`` and ``ElasticNet`` make the usual ones.
+    The objective is the weighted mean loss + this.  ``L1``, ``L2`` and ``ElasticNetPenalty`` make the usual ones.
     """
 
     l1: float = 0.0
@@ -114,7 +114,7 @@ def L1(strength: float) -> Penalty:  # noqa: N802
     return Penalty(l1=float(strength))
 
 
-def ElasticNet(strength: float, l1_ratio: float = 0.5) -> Penalty:  # noqa: N802
+def ElasticNetPenalty(strength: float, l1_ratio: float = 0.5) -> Penalty:  # noqa: N802
     """Strength · (l1_ratio Σ |w| + ½ (1 - l1_ratio) Σ w²), as scikit-learn's ``ElasticNet``."""
     if not 0 <= l1_ratio <= 1:
         raise ValueError(f"l1_ratio is {l1_ratio}; it must lie between 0 (L2) and 1 (L1).")
@@ -147,5 +147,5 @@ def as_penalty(
     if strength is None:
         raise ValueError(f"penalty={penalty!r} needs its strength: strength=..., or C=... as scikit-learn means it.")
     if penalty == "elasticnet":
-        return ElasticNet(strength, 0.5 if l1_ratio is None else l1_ratio)
+        return ElasticNetPenalty(strength, 0.5 if l1_ratio is None else l1_ratio)
     return makers[penalty](strength)
