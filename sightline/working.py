@@ -169,8 +169,9 @@ def _triangle(X: Tensor) -> Tensor:
 
 
 def rank_tolerance(design: Design) -> float:
-    """Singular values below this share of the largest are zero: the rounding of the data itself."""
-    return 4 * torch.finfo(design.dtype).eps * min(design.n, design.p)
+    """Singular values below this share of the largest are zero: the rounding of the data itself, and of centring and
+    factoring many rows."""
+    return 4 * torch.finfo(design.dtype).eps * max(min(design.n, design.p), 4 * design.n**0.5)
 
 
 def centred_gram(objective: Objective) -> Tensor:

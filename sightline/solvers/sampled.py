@@ -22,8 +22,9 @@ from torch import Tensor
 from sightline.bounds import EPS, NO_BOUND, Bound, max_row_norm_squared, self_concordant, strong_convexity_gap
 from sightline.design_matrix import DenseDesign
 from sightline.objective import Evaluation, Objective, Weights
+from sightline.penalties import L2
 from sightline.solvers.base import Solver, Step
-from sightline.solvers.factor import cholesky
+from sightline.solvers.factor import checked_cholesky, cholesky
 from sightline.solvers.newton import Newton
 from sightline.solvers.quasi_newton import InverseHessian
 
@@ -112,8 +113,13 @@ class SampledNewton(Solver):
             part = sampled(objective, m)
             # A sample's optimum is off by its sampling error; nearer than a tenth of it is work for nothing.
             enough = 0.05 * (objective.p + 1) / m
-            weights, anchor, hessian = sample_newton(part, weights, enough)
-        return Sample(objective, part, anchor, hessian), weights
+            # A few rows may be separable where all are not: half an observation more for each coefficient keeps the
+            # sample's optimum near.
+            held = replace(part, penalty=L2(1 / m)) if objective.penalty.none else part
+            weights, anchor, hessian = sample_newton(held, weights, enough)
+        ridge = torch.zeros_like(hessian.diagonal())
+        ridge[: objective.p] = 1 / m if objective.penalty.none else 0.0
+        return Sample(objective, part, anchor, hessian - torch.diag(ridge), cholesky(hessian)), weights
 
     def _bound(self, objective: Objective, sample: Sample, weights: Weights, now: Evaluation) -> Bound:
         best = NO_BOUND
@@ -182,9 +188,10 @@ def sample_newton(objective: Objective, weights: Weights, enough: float) -> tupl
 class Sample:
     """A sample's Hessian, computed at the weights ``anchor``, as preconditioner and as proof."""
 
-    def __init__(self, whole: Objective, part: Objective, anchor: Weights, hessian: Tensor) -> None:
-        self.whole, self.part, self.anchor, self.hessian = whole, part, anchor, hessian
-        self.factor = cholesky(hessian)
+    def __init__(
+        self, whole: Objective, part: Objective, anchor: Weights, hessian: Tensor, factor: Tensor
+    ) -> None:
+        self.whole, self.part, self.anchor, self.hessian, self.factor = whole, part, anchor, hessian, factor
         self.share_factor: Tensor | None = None
         self.radius = math.inf
 
@@ -196,15 +203,14 @@ class Sample:
         """Cholesky factor of A; sets the largest row norm in A's inverse."""
         if self.share_factor is None:
             whole, part = self.whole, self.part
-            l2 = torch.as_tensor(whole.penalty.l2_strengths(torch.ones(whole.p, dtype=torch.float64)))
-            ridge = torch.cat([l2.expand(whole.p), l2.new_zeros(1)]).to(self.hessian.device)
+            ridge = whole.ridge
             # The sample's Hessian weighs its rows by weights that sum to one in the sample.
             share = part.data.total_weight / whole.data.total_weight
             shared = (self.hessian - torch.diag(ridge)) * share + torch.diag(ridge)
             if not whole.intercept:
                 shared[-1, -1] = 1.0
-            self.share_factor = cholesky(shared)
-            self.radius = math.sqrt(max_row_norm_squared(part, self.share_factor))
+            self.share_factor, sound = checked_cholesky(shared)
+            self.radius = math.sqrt(max_row_norm_squared(part, self.share_factor)) if sound else math.inf
         return self.share_factor
 
     def gap(self, weights: Weights, now: Evaluation) -> float:
@@ -215,7 +221,10 @@ class Sample:
         drift = constant * float((moved + (weights.intercept - self.anchor.intercept)).abs().max())
         if drift > 3:
             return math.inf
-        half = torch.linalg.solve_triangular(self._prepare(), now.gradient.flat()[:, None], upper=False)
+        factor = self._prepare()
+        if not math.isfinite(self.radius):
+            return math.inf
+        half = torch.linalg.solve_triangular(factor, now.gradient.flat()[:, None], upper=False)
         # H(w) >= exp(-drift) A: decrement and row norms grow by exp(drift / 2).
         stretch = math.exp(drift / 2)
         return self_concordant(float(half.norm()) * stretch, constant * self.radius * stretch)
