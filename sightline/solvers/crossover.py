@@ -26,7 +26,9 @@ def vertex(problem: Kinks, at: Path) -> tuple[Tensor, Tensor] | None:
     n = problem.n
     width = high - low
     spread = at.up / at.above + (at.down / at.below if two is None else two * at.down / at.below)
-    size = torch.full_like(width, mean_size(problem, at.residual))
+    # A residual's usual size; where all are next to nothing, that of the kinks.
+    kinks = mean_size(problem, kink - torch.dot(problem.share, problem.kink) / problem.share.sum())
+    size = torch.full_like(width, max(mean_size(problem, at.residual), 1e-4 * kinks))
     if problem.slope is not None:
         size[n:] = at.weights[:-1].abs().mean()
     on_kink = spread * width < size

@@ -1,9 +1,9 @@
 """Primal-dual interior-point method for losses with bounded dual variables: hinge, quantile, Huber.
 
-Each row has a dual variable θ in [low, high] and slacks u, v >= 0 with  u - v + soft θ = x·w + b - kink.  With a = θ - low and
-c = high - θ the optimum has  a v = 0 and c u = 0;  the method follows  a v = c u = μ  to μ = 0 by Newton steps with
-Mehrotra's predictor and corrector (Mehrotra 1992; for quantile regression Portnoy & Koenker 1997, section 3; for
-support vector machines Ferris & Munson 2002, eq. 9-12).  Eliminating u, v and θ leaves one symmetric system
+Each row has a dual variable θ in [low, high] and slacks u, v >= 0 with  u - v + soft θ = x·w + b - kink.  With
+a = θ - low and c = high - θ the optimum has  a v = 0 and c u = 0;  the method follows  a v = c u = μ  to μ = 0 by
+Newton steps with Mehrotra's predictor and corrector (Mehrotra 1992; for quantile regression Portnoy & Koenker 1997,
+section 3; for support vector machines Ferris & Munson 2002, eq. 9-12).  Eliminating u, v and θ leaves one symmetric system
 
     ([X,1]' s D [X,1] + ridge) Δ = right-hand side,     D = 1 / (soft + u/c + v/a),
 
@@ -23,6 +23,7 @@ from torch import Tensor
 from sightline.solvers.kinks import Kinks, central, mean_size, soft_central
 
 TINY = 1e-300
+LEAST = 1e-60  # complementarity below which nothing is left to do
 SMALL = 300  # up to so many columns the matrix of their size is factorised, however few the rows
 Solve = Callable[[Tensor], Tensor]
 
@@ -98,10 +99,11 @@ def follow(problem: Kinks, at: Path) -> Iterator[Path]:
         at.dual_residual = gradient
         yield at
         mu = at.complementarity / count
-        if not mu > 0:
+        if not mu > LEAST:
             return
         d = at.up / at.above if soft is None else at.up / at.above + soft
-        d = 1 / (d + at.down / at.below) if two is None else 1 / (d + two * at.down / at.below)
+        d = d + (at.down / at.below if two is None else two * at.down / at.below)
+        d = 1 / d.clamp(min=LEAST)
         pull = at.residual if soft is None else at.residual - soft * at.theta
         try:
             solve = normal_equations(problem, weight * d)
