@@ -35,6 +35,9 @@ SMALL = 100_000  # rows · weights up to which twice the working precision costs
 LARGEST = 5000  # min(rows, columns) beyond which a factor costs too much
 SPARSE_COLUMNS = 2000  # the same for a sparse design matrix, whose factor is dense
 COLUMNS = 4096  # columns of a wide design matrix that are taken at once
+PASSES = 4  # most passes of the second way
+LARGE = 4_000_000  # rows · columns beyond which one pass is enough ...
+ROUGH = 1e-5  # ... if the Gram matrix is that accurate, and the value is more than this share of that at zero
 ACCURATE = 0.05  # rounding of the Gram matrix, as a share, up to which it is used
 
 
@@ -82,57 +85,63 @@ class Direct(Solver):
 
 
 def gram_steps(objective: Objective) -> Iterator[Step]:
-    """The solution by the Gram matrix; no more than the first step where that is not accurate enough."""
+    """The solution by the Gram matrix; no more than the first step where that is not accurate enough.
+
+    X'y and the Gram matrix give the solution; one more pass, for the residual's own gradient, gives it the last
+    digits.  A large problem goes without where its Gram matrix and its value are accurate to six digits and more.
+    """
     data, penalty = objective.data, objective.penalty
-    design, weight, y = data.design, data.weight, data.y
-    n, p = design.n, design.p
+    design, n, p = data.design, objective.n, objective.p
     total = data.total_weight
-    offset = data.offset
-    if offset is not None:
-        y = y - (offset if y.ndim == 1 else offset[:, None])
-    target = y if y.ndim == 2 else y[:, None]
-    weighted = target if weight is None else target * weight[:, None]
-    ones = torch.full((n, 1), 1.0, dtype=torch.float64, device=design.device) if weight is None else weight[:, None]
-    sums = design.adjoint(torch.cat([weighted, ones], 1) if objective.intercept else weighted)
-    xy, level = sums[:, : target.shape[1]], torch.zeros_like(target[0])
-    energy = 0.5 * float((weighted * target).sum()) / total
-    yield Step(objective.zeros(), energy, float(xy.norm()) / total)
-    raw = design.gram(weight)
-    norms = raw.diagonal().sqrt()
-    gram, mean = raw.clone(), torch.zeros_like(norms)
-    if objective.intercept:
-        mean, level = sums[:, -1] / total, weighted.sum(0) / total
-        gram = raw - total * mean[:, None] * mean
-        xy = xy - total * mean[:, None] * level
-    strengths = penalty.l2_strengths(mean) * torch.ones_like(mean) * total
-    gram.diagonal().add_(strengths)
-    root = root_of_gram(gram, n + 8, norms)
-    if not root.error < ACCURATE:
-        return
-    S = root.matrix
-    coef = S @ (S.T @ xy)
-    intercept = level - mean @ coef
-    # One pass: residual, gradient and value at these weights; the gradient's rounding is bounded along with it.
-    g, gb, value, slip = _normal_equations(objective, coef, intercept)
-    reach = (norms[:, None] * coef.abs()).sum(0) + math.sqrt(total) * intercept.abs()
-    slip += (p + 6) * UNIT * float(reach.max() + math.sqrt(2 * energy * total))
-    if offset is not None:
-        slip += 4 * UNIT * math.sqrt(total) * float(offset.abs().max())
-    slip *= math.sqrt(target.shape[1])
-    g = g - strengths[:, None] * coef
-    value += 0.5 * float((strengths[:, None] * coef.square()).sum())
-    centred = g - mean[:, None] * gb if objective.intercept else g
-    half = S.T @ centred
-    step = S @ half
-    lift = gb / total - mean @ step if objective.intercept else gb
-    value -= 0.5 * float(half.square().sum() + (gb.square().sum() / total if objective.intercept else 0.0))
-    coef, intercept = coef + step, intercept + lift
+    coef = torch.zeros((p, objective.outputs or 1), dtype=torch.float64, device=design.device)
+    intercept = torch.zeros_like(coef[0])
+    strengths = penalty.l2_strengths(coef[:, 0]) * torch.ones_like(coef[:, 0]) * total
+    raw: Tensor | None = None
+    lift: Tensor
+    for number in range(PASSES):
+        g, gb, sums, value, unit = _normal_equations(objective, coef, intercept)
+        slip, unsure = unit * math.sqrt(2 * value), unit * value
+        if data.offset is not None:
+            slip += 4 * UNIT * math.sqrt(total) * float(data.offset.abs().max())
+        g = g - strengths[:, None] * coef
+        value += 0.5 * float((strengths[:, None] * coef.square()).sum())
+        if number == 0:
+            yield Step(_weights(objective, coef, intercept), value / total, float(g.norm()) / total)
+        if raw is None:
+            raw = design.gram(data.weight)
+            norms = raw.diagonal().sqrt()
+            gram, mean = raw.clone(), sums / total
+            if objective.intercept:
+                gram -= total * mean[:, None] * mean
+            gram.diagonal().add_(strengths)
+            root = root_of_gram(gram, 3 * n + 16, norms)  # X'X, and two sums in the means
+            if not root.error < ACCURATE:
+                return
+            S = root.matrix
+        reach = (norms[:, None] * coef.abs()).sum(0) + math.sqrt(total) * intercept.abs()
+        slip += (p + 6) * UNIT * float(reach.max())
+        slip *= math.sqrt(coef.shape[1])
+        centred = g - mean[:, None] * gb if objective.intercept else g
+        half = S.T @ centred
+        step = S @ half
+        lift = gb / total - mean @ step if objective.intercept else torch.zeros_like(gb)
+        last = value
+        value -= 0.5 * float(half.square().sum() + (gb.square().sum() / total if objective.intercept else 0.0))
+        before = coef
+        coef, intercept = coef + step, intercept + lift
+        rough = number == 0 and (n * p <= LARGE or root.error > ROUGH or value < ROUGH * last)
+        if not rough and (number == 0 or value > 0.5 * last):
+            break
+    value = max(value, 0.0)
     # What is left after the step: the root's error times the step, and rounding.
-    spread = norms * slip + 4 * UNIT * strengths * coef.abs().amax(1)
+    spread = norms * slip + 4 * UNIT * strengths * before.abs().amax(1)
     if objective.intercept:
-        spread = spread + mean.abs() * math.sqrt(total) * slip
+        # The means are rounded, so centred columns and the intercept are not quite orthogonal.
+        cross = (n + 8) * UNIT
+        spread = spread + mean.abs() * math.sqrt(total) * slip + cross * math.sqrt(total) * norms * lift.abs().max()
     noise = float((S.abs().T @ (spread[:, None] + (2 * p + 8) * UNIT * centred.abs())).norm())
     flat = math.sqrt(total) * (slip + n * UNIT * float(gb.abs().max()) / total)
+    flat += (n + 8) * UNIT * float((norms @ step.abs()).norm()) if objective.intercept else 0.0
     left = root.inflation * (root.error * float(half.norm()) + noise) * (1 + 1e-9)
     exact_coef, exact_intercept = coef, intercept
     if design.dtype != torch.float64:
@@ -142,43 +151,53 @@ def gram_steps(objective: Objective) -> Iterator[Step]:
     rounding = 2 * UNIT * float((root.inverse.abs() @ coef.abs()).norm()) + math.sqrt(total) * 4 * UNIT * float(
         (intercept.abs() + mean.abs() @ coef.abs()).norm()
     )
-    gap = 0.5 * (left + flat + added + rounding) ** 2 / total
+    gap = (0.5 * (left + flat + added + rounding) ** 2 + unsure) / total
     value = (value + 0.5 * added**2) / total
-    weights = Weights(coef, intercept) if y.ndim == 2 else Weights(coef[:, 0], intercept[0])
     errors = root.row_norms()[:, None] * left + moved.abs() + 4 * UNIT * coef.abs()
     errors = errors + (2 * p + 8) * UNIT * (S.abs() @ half.abs())
     values, sizes = coef, gram.diagonal().sqrt()[:, None]
     if objective.intercept:
         tilt = float((mean @ S).norm()) + (p + 2) * UNIT * float((mean.abs() @ S.abs()).norm())
-        last = flat / math.sqrt(total) + tilt * left + (intercept - exact_intercept).abs() + 8 * UNIT * intercept.abs()
-        last = last + mean.abs() @ (4 * UNIT * exact_coef.abs() + (2 * p + 8) * UNIT * (S.abs() @ half.abs()))
-        values, errors = torch.cat([coef, intercept[None]]), torch.cat([errors, last[None]])
+        off = flat / math.sqrt(total) + tilt * left + (intercept - exact_intercept).abs() + 8 * UNIT * intercept.abs()
+        off = off + mean.abs() @ (4 * UNIT * exact_coef.abs() + (2 * p + 8) * UNIT * (S.abs() @ half.abs()))
+        values, errors = torch.cat([coef, intercept[None]]), torch.cat([errors, off[None]])
         sizes = torch.cat([sizes, sizes.new_full((1, 1), math.sqrt(total))])
     digits = proven_digits(values, errors, sizes)
     gradient = float(half.norm()) / total
+    weights = _weights(objective, coef, intercept)
     yield Step(weights, value, gradient, Bound(min(gap, value), "normal equations"), digits)
+
+
+def _weights(objective: Objective, coef: Tensor, intercept: Tensor) -> Weights:
+    return Weights(coef[:, 0], intercept[0]) if objective.outputs is None else Weights(coef, intercept)
 
 
 def _normal_equations(
     objective: Objective, coef: Tensor, intercept: Tensor
-) -> tuple[Tensor, Tensor, float, float]:
-    """X'W r and 1'W r for r = y - offset - X coef - intercept, the sum ½ Σ w r², and a number e so that the j-th
-    entry of the first errs by at most e |W^½ x_j|, and the second by e sqrt(Σ w)."""
+) -> tuple[Tensor, Tensor, Tensor, float, float]:
+    """X'W r and 1'W r for r = y - offset - X coef - intercept, X'W 1 (zero without an intercept), the sum ½ Σ w r²,
+    and the relative rounding of such sums, beside that of the residual itself."""
     data, design = objective.data, objective.data.design
-    g, gb = torch.zeros_like(coef), torch.zeros_like(intercept)
+    single, still = coef.shape[1] == 1, not bool(coef.any())
+    w, b = (coef[:, 0], intercept[0]) if single else (coef, intercept)
+    g, gb, sums = torch.zeros_like(w), torch.zeros_like(b), torch.zeros_like(coef[:, 0])
     value, longest, count = 0.0, 0, 0
     for rows, block in design.blocks():
-        z = block.scores(coef) + intercept
+        y = data.y[rows]
+        r = y.reshape(-1) if single else y
+        if not still:
+            r = r - block.scores(w).add_(b)
         if data.offset is not None:
-            z = z + data.offset[rows, None]
-        y = data.y[rows] if data.y.ndim == 2 else data.y[rows, None]
-        r = y - z
-        wr = r if data.weight is None else r * data.weight[rows, None]
+            r = r - (data.offset[rows] if single else data.offset[rows, None])
+        weight = None if data.weight is None else data.weight[rows]
+        wr = r if weight is None else r * (weight if single else weight[:, None])
         g += block.adjoint(wr)
-        gb += wr.sum(0)
-        value += 0.5 * float((wr * r).sum())
+        if objective.intercept:
+            gb += wr.sum(0)
+            sums += block.adjoint(torch.ones_like(wr if single else wr[:, 0]) if weight is None else weight)
+        value += 0.5 * float(torch.dot(wr.reshape(-1), r.reshape(-1)))
         longest, count = max(longest, block.n), count + 1
-    return g, gb, value, (longest + count + 8) * UNIT * math.sqrt(2 * max(value, 0.0))
+    return g.reshape(coef.shape), gb.reshape(-1), sums, max(value, 0.0), (longest + count + 8) * UNIT
 
 
 def dual_steps(objective: Objective) -> Iterator[Step]:
