@@ -336,8 +336,8 @@ class Poisson(Loss):
         m = (dual + y).clamp(min=0)
         return xlogx(m) - m - xlogx(y) + y
 
-    def dual_bounds(self, y: Tensor) -> tuple[Tensor, float]:
-        return -y, math.inf
+    def dual_bounds(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return -y, torch.full_like(y, math.inf)
 
     def torch_twin(self) -> nn.Module:
         """``nn.PoissonNLLLoss`` differs by a constant that depends on y alone."""

@@ -103,6 +103,14 @@ class Objective:
         return float(v.sum(dtype=torch.float64)) * s if not isinstance(s, Tensor) else float(torch.dot(s, v.double()))
 
     @cached_property
+    def ridge(self) -> Tensor:
+        """L2 strength of each coefficient and, last, of the intercept: (p + 1,), zero there."""
+        ridge = torch.zeros(self.p + 1, dtype=torch.float64, device=self.data.design.device)
+        if self.penalty.l2:
+            ridge[:-1] = self.penalty.l2_strengths(ridge[:-1])
+        return ridge
+
+    @cached_property
     def null_value(self) -> float:
         """Loss of the best, or nearly best, model without coefficients: the scale of the objective."""
         y = self.data.y
@@ -229,8 +237,7 @@ class Objective:
         direction regular.  Gradients have no part in it, so Newton steps stay in the sum-to-zero gauge.
         """
         p, k = self.p, self.outputs
-        l2 = torch.as_tensor(self.penalty.l2_strengths(torch.ones(p, dtype=torch.float64)), device=evaluation.scores.device)
-        ridge = torch.cat([l2.expand(p), l2.new_zeros(1)])
+        ridge = self.ridge
         curvature = self.loss.curvature(evaluation.scores, self.data.y)
         if k is None:
             gram = self.curvature_gram(curvature)

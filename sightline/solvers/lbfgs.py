@@ -85,8 +85,7 @@ class LBFGS(Solver):
     def preconditioner(self, objective: Objective, now: Evaluation) -> Preconditioner:
         """Inverse of a positive definite matrix near the Hessian, as a function of a flat vector."""
         size, k = objective.p + 1, objective.outputs or 1
-        l2 = torch.as_tensor(objective.penalty.l2_strengths(torch.ones(objective.p, dtype=torch.float64)))
-        ridge = torch.cat([l2.expand(objective.p), l2.new_zeros(1)]).to(now.scores.device)
+        ridge = objective.ridge
         curvature = objective.loss.curvature(now.scores, objective.data.y)
         if k > 1 and not objective.loss.quadratic:
             curvature = (curvature * (1 - curvature)).mean(1)

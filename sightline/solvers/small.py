@@ -42,9 +42,7 @@ def small_steps(objective: Objective, start: Weights, armijo: float) -> Iterator
     X = objective.data.design.to_dense()
     A = (torch.cat([X, X.new_ones((len(X), 1))], 1) if objective.intercept else X).numpy()
     transposed = A.T
-    ridge = torch.zeros(A.shape[1], dtype=torch.float64)
-    if objective.penalty.l2:
-        ridge[:p] = objective.penalty.l2_strengths(ridge[:p])
+    ridge = objective.ridge[: A.shape[1]]
     lift = ridge.numpy()
     penalised = objective.penalty.l2 > 0
     offset, nothing = objective.data.offset, torch.zeros((), dtype=torch.float64)
