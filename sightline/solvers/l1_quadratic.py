@@ -59,7 +59,7 @@ class L1Quadratic:
             held[entering] = True
             index = np.flatnonzero(held)
             step, change, whole = self._step(u, gradient, sign, slope, index)
-            if not change < 0:
+            if not -np.inf < change < 0:
                 break
             # Where a whole step does not descend, too many coordinates entered at once.
             most = 2 * most if whole else max(1, most // 4)

@@ -20,7 +20,7 @@ from sightline.bounds import EPS, Bound, best_intercept
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.base import Solver, Step
 from sightline.solvers.dual_bound import lower_bound
-from sightline.solvers.proximal_newton import Curvature, columns, first_damping, newton_move, normal_equations
+from sightline.solvers.proximal_newton import Curvature, Move, columns, in_pieces, newton_move, normal_equations
 
 WHOLE = 128  # up to so many columns all of them are the working set
 LARGEST_START = 2000  # a start with more coefficients than this is not sparse: from zero the way is shorter
@@ -48,7 +48,11 @@ class Proximal(Solver):
 
     def steps(self, objective: Objective, start: Weights) -> Iterator[Step]:
         """One step a look at all columns; ends when neither the value nor the bound gets better."""
-        return _Rounds(self, objective).steps(start)
+        centre = centre_of(objective)
+        moved = replace(objective, data=replace(objective.data, y=objective.data.y - centre)) if centre is not None else objective
+        back = 0.0 if centre is None else centre
+        for step in _Rounds(self, moved).steps(Weights(start.coef, start.intercept - back)):
+            yield replace(step, weights=Weights(step.weights.coef, step.weights.intercept + back))
 
 
 class _Rounds:
@@ -58,22 +62,23 @@ class _Rounds:
         self.settings = settings
         self.whole = objective
         self.lower = -math.inf
-        self.curvature = Curvature(first_damping(objective))
+        self.curvature = Curvature(math.inf, 1.0) if in_pieces(objective) else Curvature()
         self.set: Tensor | None = None  # the columns of ``part``; None where it is the whole problem
         self.part = objective
+        self.last = False  # the last step was at the rounding of the value
 
     def steps(self, start: Weights) -> Iterator[Step]:
         weights = self._begin(start)
         scores = self.whole.scores(weights) if bool(weights.coef.any()) else self._scores_without_columns(weights)
         weights, now = self._first(weights, scores)
-        best, stalled = math.inf, 0
+        best, value, stalled = math.inf, math.inf, 0
         while True:
             self.lower = max(self.lower, lower_bound(self.whole, weights, now))
             gap = max(now.value - self.lower, 0.0) + 4 * EPS * abs(now.value)
             yield Step(weights, now.value, float(now.gradient.flat().norm()), Bound(gap, "duality gap"))
-            stalled = 0 if gap < 0.5 * best else stalled + 1
-            best = min(best, gap)
-            if stalled > (3 if gap < 1e-8 * abs(now.value) else 200):
+            stalled = 0 if gap < 0.5 * best or now.value < value - 0.01 * gap else stalled + 1
+            best, value = min(best, gap), now.value
+            if stalled > (1 if self.last else 30):
                 return
             found = self._improve(weights, now, gap)
             if found is None:
@@ -120,7 +125,7 @@ class _Rounds:
             move = newton_move(self.whole, weights, now, self.curvature, self.whole.loss.quadratic)
             if move is None:
                 return None
-            self._damp(move.share)
+            self.last = move.last
             return self._look(move.weights, move.scores) if move.now is None else (move.weights, move.now)
         return self._solve_part(weights, now, gap, self.set)
 
@@ -141,23 +146,15 @@ class _Rounds:
                 if number == 0:
                     return None
                 break
-            self._damp(move.share)
+            self.last = move.last
             inner, scores = level(part, move.weights, move.scores)
             state = part.evaluate_scores(inner, scores)
             lower = max(lower, lower_bound(part, inner, state))
-            if state.value - lower <= self.settings.inner * gap:
+            if move.last or state.value - lower <= self.settings.inner * gap:
                 break
         coef = torch.zeros_like(weights.coef)
         coef[chosen] = inner.coef
         return self._look(Weights(coef, inner.intercept), scores)
-
-    def _damp(self, share: float) -> None:
-        """Less of the majorant after whole steps, more after short ones."""
-        damping = self.curvature.damping
-        if share == 1:
-            self.curvature.damping = 0.1 * damping if damping > 1e-4 else 0.0
-        elif share < 0.1 and first_damping(self.whole):
-            self.curvature.damping = max(10 * damping, 1e-3)
 
     def _choose(self, weights: Weights, now: Evaluation) -> None:
         """The working set: the support and the columns nearest to entering, twice as many as the support."""
@@ -183,6 +180,17 @@ class _Rounds:
         data = replace(self.whole.data, design=columns(self.whole.data.design, chosen))
         self.part = replace(self.whole, data=data, penalty=self.whole.penalty.columns(chosen))
         self.set, self.curvature.gram = chosen, None
+
+
+def centre_of(objective: Objective) -> Tensor | None:
+    """What to take off a real target (() or (K,)): next to a large mean its scores would lose digits."""
+    if objective.loss.targets != "real" or not objective.intercept:
+        return None
+    zeros = objective.zeros()
+    y, offset = objective.data.y, objective.data.offset
+    start = -y if offset is None else (offset if y.ndim == 1 else offset[:, None]) - y
+    aside = replace(objective, data=replace(objective.data, y=torch.zeros_like(y)))
+    return level(aside, zeros, start)[0].intercept
 
 
 def level(objective: Objective, weights: Weights, scores: Tensor) -> tuple[Weights, Tensor]:

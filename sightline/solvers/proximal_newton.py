@@ -10,7 +10,7 @@ zero in this step.  Once the signs are right the steps are Newton's own: converg
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ BLOCK_ELEMENTS = 1 << 20  # of the (rows, coefficients) pieces from which a soft
 ENOUGH = 0.01  # a model that is not the loss itself is minimised until a step gives less than this share of all before
 SHORT = 2000  # columns of up to so many rows are gathered one by one, longer ones row by row
 GATHERED = 0.8  # beyond this share of all columns a Gram matrix of all costs less than a copy of some
+SEARCHES = 30  # halvings of a step, at most
 NEAR = 0.9  # share of the L1 strength from which on a gradient makes a zero coefficient a candidate
 
 
@@ -32,19 +33,48 @@ NEAR = 0.9  # share of the L1 strength from which on a gradient makes a zero coe
 class Curvature:
     """How the model's curvature is made, and what of it can be kept from step to step.
 
-    damping : share of a majorising curvature that is added: piecewise quadratic losses have regions without any.
+    width : change of the scores over which the curvature is averaged, inf for a majorant.  Losses made of pieces have
+        regions without curvature, and a step leads across their borders; as steps shrink so does the width.
+    damping : share of the majorant that is added: less after whole steps, more after short ones.
     gram : [X, 1]' diag(s) [X, 1] of a squared loss, formed once.
     """
 
+    width: float = 0.0
     damping: float = 0.0
     gram: Tensor | None = field(default=None, repr=False)
 
     def rows(self, objective: Objective, now: Evaluation) -> Tensor:
-        """Second derivative in the scores with the damping, the shape of the scores."""
-        exact = objective.loss.curvature(now.scores, objective.data.y)
-        if not self.damping:
-            return exact
-        return exact + self.damping * majorant(objective, now)
+        """Second derivative in the scores, its average or a majorant of it, the shape of the scores."""
+        loss, z, y, width = objective.loss, now.scores, objective.data.y, self.width
+        if width == math.inf:
+            return majorant(objective, now)
+        if width <= 1e-8 * float(z.abs().max()):
+            exact = loss.curvature(z, y)
+        else:
+            exact = (loss.gradient(z + width, y) - loss.gradient(z - width, y)) / (2 * width)
+        return exact + self.damping * majorant(objective, now) if self.damping else exact
+
+    def after(self, objective: Objective, change: Tensor, share: float) -> None:
+        """Adapt to a step that was to change the scores by ``change`` and of which a share was taken."""
+        if not in_pieces(objective):
+            return
+        self.width = math.sqrt(objective.mean(change.square()))
+        if share == 1:
+            self.damping = 0.1 * self.damping if self.damping > 1e-4 else 0.0
+        elif share < 0.5:
+            self.damping = min(max(10 * self.damping, 1e-3), 1.0)
+
+    def reset(self, objective: Objective) -> bool:
+        """Back to the majorant, which cannot overshoot; False where it is in use already or was never."""
+        if not in_pieces(objective) or self.width == math.inf:
+            return False
+        self.width, self.damping = math.inf, 1.0
+        return True
+
+
+def in_pieces(objective: Objective) -> bool:
+    """The curvature jumps: nothing bounds how it changes, and it is zero somewhere."""
+    return objective.loss.self_concordance is None and not objective.loss.quadratic
 
 
 def majorant(objective: Objective, now: Evaluation) -> Tensor:
@@ -59,19 +89,17 @@ def majorant(objective: Objective, now: Evaluation) -> Tensor:
     return loss.curvature(z, y)
 
 
-def first_damping(objective: Objective) -> float:
-    """Losses whose curvature is zero somewhere start with a majorant, which cannot overshoot."""
-    loss = objective.loss
-    return 1.0 if loss.self_concordance is None and not loss.quadratic else 0.0
-
-
 @dataclass(frozen=True)
 class Move:
-    """Where a step led: weights, scores, the share of the step taken, and the gradient there where it came with it."""
+    """Where a step led: weights, scores and, where it came with them, the gradient.
+
+    share : of the step that was taken.  last : the promised decrease is below the rounding of the value.
+    """
 
     weights: Weights
     scores: Tensor
     share: float
+    last: bool
     now: Evaluation | None = None
 
 
@@ -82,15 +110,27 @@ def newton_move(
 
     With ``evaluate`` the scores come with the gradient, in one read of X.
     """
+    move = _try(objective, weights, now, curvature, evaluate)
+    if move is None and curvature.reset(objective):
+        move = _try(objective, weights, now, curvature, evaluate)
+    return move
+
+
+def _try(
+    objective: Objective, weights: Weights, now: Evaluation, curvature: Curvature, evaluate: bool
+) -> Move | None:
     target = _model_minimiser(objective, weights, now, curvature)
-    step = Weights(target.coef - weights.coef, target.intercept - weights.intercept)
-    l1 = replace(objective.penalty, l2=0.0)
-    before = l1.value(weights.coef)
-    promised = float((now.gradient.coef * step.coef).sum() + (now.gradient.intercept * step.intercept).sum())
-    promised += l1.value(target.coef) - before
-    if not promised < 0:
+    if not bool(torch.isfinite(target.flat()).all()):
         return None
+    step = Weights(target.coef - weights.coef, target.intercept - weights.intercept)
+    l1 = objective.penalty.l1_strengths(weights.coef)
+    # Summed coefficient by coefficient: the two parts all but cancel near the optimum.
+    change = now.gradient.coef * step.coef + l1 * (target.coef.abs() - weights.coef.abs())
+    promised = float(change.sum()) + float((now.gradient.intercept * step.intercept).sum())
     floor = 8 * EPS * abs(now.value)
+    last = abs(promised) <= floor
+    if promised > floor:
+        return None
     share = 1.0
     while share > 1e-10:
         trial = target if share == 1 else Weights(
@@ -99,10 +139,35 @@ def newton_move(
         after = objective.evaluate(trial) if evaluate else None
         scores = objective.scores(trial) if after is None else after.scores
         value = objective.value(trial, scores) if after is None else after.value
-        if value <= now.value + 1e-4 * share * promised + floor:
-            return Move(trial, scores, share, after)
-        share *= 0.5 if math.isfinite(value) else 0.1
+        if value <= now.value + 0.1 * share * promised + floor:
+            curvature.after(objective, (scores if share == 1 else end) - now.scores, share)
+            return Move(trial, scores, share, last, after)
+        if last:
+            return None
+        if share == 1:
+            end = scores
+            share = _best_share(objective, weights, step, now.scores, scores)
+        else:
+            share *= 0.5
     return None
+
+
+def _best_share(objective: Objective, weights: Weights, step: Weights, begin: Tensor, end: Tensor) -> float:
+    """Where between the scores ``begin`` and ``end`` of a step the objective is least, by bisection on its slope."""
+    y, loss, penalty = objective.data.y, objective.loss, objective.penalty
+    along = torch.nan_to_num(end - begin, posinf=1e300, neginf=-1e300)
+    low, high = 0.0, 1.0
+    for _ in range(SEARCHES):
+        share = 0.5 * (low + high) if low else 0.25 * high
+        coef = weights.coef + share * step.coef
+        dual = loss.gradient(begin + share * along, y) * along
+        slope = objective.mean(dual if dual.ndim == 1 else dual.sum(1))
+        slope += float((penalty.smooth_gradient(coef) * step.coef).sum())
+        slope += float((penalty.l1_strengths(coef) * torch.sign(coef) * step.coef).sum())
+        low, high = (share, high) if slope < 0 else (low, share)
+        if low and high - low < 0.1 * low:
+            break
+    return low or high
 
 
 def _model_minimiser(objective: Objective, weights: Weights, now: Evaluation, curvature: Curvature) -> Weights:
@@ -262,6 +327,7 @@ def _softmax(objective: Objective, now: Evaluation, curvature: Curvature, chosen
                     hessian[part, total + j] += cross
                     hessian[total + j, part] += cross
         hessian -= v.T @ v
-    if curvature.damping:
-        hessian[np.diag_indices(size)] *= 1 + curvature.damping
+    if objective.intercept:
+        # All intercepts may be shifted together; this keeps the step from doing so and changes nothing else.
+        hessian[total:, total:] += hessian[total:, total:].diagonal().mean() / k
     return torch.from_numpy(hessian)
