@@ -70,7 +70,8 @@ def _signs(X: Floats, v: list[int], constant: int) -> NDArray[np.int8]:
     scaled = [_shift(c, int(e) - least) for c, e in zip(v, exponents)]
     fixed = _shift(constant, -least)
     # Column by column, the largest integer that x / 2^e takes; its product sums bound every partial sum.
-    top = np.ldexp(np.abs(X).max(axis=0), -exponents)
+    with np.errstate(over="ignore"):
+        top = np.ldexp(np.abs(X).max(axis=0), -exponents)
     if all(t < 2.0**53 for t in top):
         bound = abs(fixed) + sum(int(t) * abs(s) for t, s in zip(top, scaled))
         if bound < 2**53:
