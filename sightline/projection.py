@@ -42,7 +42,7 @@ def without_penalty(objective: Objective, dual: Tensor, weights: Weights) -> tup
             return dual, 0.0
         worst = float((residual.abs() / size).max())
         slack = 2 * float((residual.abs() * weights.flat().abs()).sum()) if worst <= ROUNDING else math.inf
-        system = _System(objective, dual, low, high)
+        system = _System(objective, dual, low, high, _held(objective, dual, size))
         if system.solve is None or (attempt and not worst < 0.5 * previous):
             break
         previous = worst
@@ -62,6 +62,15 @@ def _residual(objective: Objective, dual: Tensor) -> Tensor:
     return torch.cat([v, b.reshape(1)])
 
 
+def _held(objective: Objective, dual: Tensor, size: Tensor) -> Tensor | None:
+    """Columns whose equation or inequality is tight, where it is an inequality; None for all."""
+    if not objective.penalty.positive:
+        return None
+    v = objective.data.design.adjoint(objective.weighted(dual))
+    tight = (v <= 1e-6 * size[:-1]).nonzero()[:, 0]
+    return tight if len(tight) < objective.p else None
+
+
 def _sizes(objective: Objective, dual: Tensor) -> Tensor:
     """Bound of Σ s |x_ij θ_i| for each column, and for the intercept, (p + 1,)."""
     length = math.sqrt(objective.mean(dual.square()))
@@ -73,18 +82,21 @@ def _sizes(objective: Objective, dual: Tensor) -> Tensor:
 class _System:
     """G and its solver for the rooms at some θ."""
 
-    def __init__(self, objective: Objective, dual: Tensor, low: Tensor | float, high: Tensor | float) -> None:
-        self.objective, self.dual = objective, dual
+    def __init__(
+        self, objective: Objective, dual: Tensor, low: Tensor | float, high: Tensor | float, held: Tensor | None
+    ) -> None:
+        self.objective, self.dual, self.held = objective, dual, held
         room = torch.minimum(_room(dual, low), _room(dual, high)).clamp(min=0)
         kept = (room > NEGLIGIBLE * room.max()).nonzero()[:, 0]
         self.rows = kept if objective.p < len(kept) < objective.n // 2 else None
         design, self.room = objective.data.design, room.square()
+        design = design if held is None else design.columns(held)
         share = torch.as_tensor(objective.row_weights, dtype=torch.float64, device=dual.device).expand_as(dual)
         if self.rows is not None:
             design, self.room, share = design.rows(self.rows), self.room[self.rows], share[self.rows]
         self.design, self.share, self.least = design, share, float(share.min())
         d = share * self.room
-        p = objective.p
+        p = design.p
         gram = torch.zeros((p + 1, p + 1), dtype=torch.float64, device=dual.device)
         gram[:p, :p] = design.gram(d)
         if objective.intercept:
@@ -102,9 +114,12 @@ class _System:
         assert self.solve is not None
         return self.scale * torch.cholesky_solve((self.scale * right)[:, None], self.solve)[:, 0]
 
+    def _tight(self, vector: Tensor) -> Tensor:
+        return vector if self.held is None else torch.cat([vector[:-1][self.held], vector[-1:]])
+
     def move(self, residual: Tensor) -> Tensor:
         """δ for every row."""
-        solution = self._solved(residual)
+        solution = self._solved(self._tight(residual))
         z = self.design.scores(solution[:-1]) + (solution[-1] if self.objective.intercept else 0.0)
         part = -self.room * z
         if self.rows is None:
@@ -113,7 +128,7 @@ class _System:
 
     def slack(self, residual: Tensor, size: Tensor) -> float:
         """Bound on what the exact correction of the residual and its rounding error changes; inf where none exists."""
-        whole = residual.abs() + 8 * EPS * size
+        whole = self._tight(residual.abs() + 8 * EPS * size)
         # |ρ' G⁻¹ ρ| for every choice of signs: by the norm of the scaled residual and the factor's smallest pivot.
         scaled = self.scale * whole
         assert self.solve is not None

@@ -3,7 +3,7 @@
 Each row has a dual variable θ in [low, high] and slacks u, v >= 0 with  u - v + soft θ = x·w + b - kink.  With
 a = θ - low and c = high - θ the optimum has  a v = 0 and c u = 0;  the method follows  a v = c u = μ  to μ = 0 by
 Newton steps with Mehrotra's predictor and corrector (Mehrotra 1992; for quantile regression Portnoy & Koenker 1997,
-section 3; for support vector machines Ferris & Munson 2002, eq. 9-12).  Eliminating u, v and θ leaves one symmetric system
+section 3; for support vector machines Ferris & Munson 2002, eq. 9-12).  Eliminating u, v and θ leaves the system
 
     ([X,1]' s D [X,1] + ridge) Δ = right-hand side,     D = 1 / (soft + u/c + v/a),
 
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sightline.design_matrix import SparseDesign
 from sightline.solvers.kinks import Kinks, central, mean_size, soft_central
 
 TINY = 1e-300
@@ -51,23 +52,36 @@ class Path:
 def start(problem: Kinks, weights: Tensor, barrier: float | None = None) -> Path:
     """The point whose slacks and θ are on the central path for the given weights; ``barrier`` is a residual's size
     below which θ should not yet be decided (by default the mean size of the residuals)."""
-    weight, kink, low, high, two = problem.all_rows
-    if problem.positive:
-        # Inside the constraint, by little in the coefficients' own scale and in that of their strengths.
-        coef = weights[:-1].clamp(min=0)
-        scale = mean_size(problem, problem.apply(torch.zeros_like(weights)) - kink)
-        floor = torch.full_like(coef, 0.1 * (float(coef.mean()) or scale))
-        if problem.slope is not None:
-            floor = torch.minimum(floor, 0.1 * scale / problem.slope.clamp(min=TINY))
-        weights = torch.cat([torch.maximum(coef, floor), weights[-1:]])
-    residual = problem.apply(weights) - kink
+    weights = torch.cat([weights[:-1].clamp(min=0), weights[-1:]]) if problem.positive else weights
+    residual = problem.apply(weights) - problem.all_rows[1]
     size = mean_size(problem, residual) if barrier is None else barrier
+    at = _central(problem, weights, residual, 0.25 * size)
+    if not problem.positive:
+        return at
+    # Coefficients stay inside their constraint by what the gradient there makes central.
+    n, t = problem.n, problem.coefficient_share
+    gradient = problem.linear + problem.quadratic(weights)
+    gradient = gradient[:-1] + problem.design.adjoint(problem.share * at.theta[:n])
+    high = problem.all_rows[3][n:]
+    above = torch.maximum(high + gradient / t, (0.1 * gradient.abs().mean() / t).clamp(min=TINY))
+    scale = mean_size(problem, problem.apply(torch.zeros_like(weights)) - problem.all_rows[1])
+    usual = 0.1 * (float(weights[:-1].mean()) or scale)
+    coef = torch.maximum(weights[:-1], (0.25 * size / above).clamp(max=usual))
+    above = torch.maximum(above, 0.25 * size / coef)
+    weights = torch.cat([coef, weights[-1:]])
+    residual = problem.apply(weights) - problem.all_rows[1]
+    at = _central(problem, weights, residual, 0.25 * size)
+    at.up[n:], at.above[n:], at.theta[n:] = coef, above, high - above
+    at.below[n:], at.down[n:] = 1.0, TINY
+    return at
+
+
+def _central(problem: Kinks, weights: Tensor, residual: Tensor, barrier: float) -> Path:
+    """θ and slacks on the central path; those of one-sided rows are placeholders."""
+    _, _, low, high, _ = problem.all_rows
     width = high - low
     middle = 0.5 * (high + low)
-    mu = 0.25 * size * torch.ones_like(width)
-    if problem.slope is not None:
-        # The same share of what is at stake: slope times the size of a coefficient.
-        mu[problem.n :] = mu[: problem.n].mean()
+    mu = torch.full_like(width, barrier)
     soft = problem.all_soft
     t = central(residual, width, mu) if soft is None else soft_central(residual, width, mu, middle, soft)
     theta, below, above = middle + t, 0.5 * width + t, 0.5 * width - t
@@ -75,15 +89,7 @@ def start(problem: Kinks, weights: Tensor, barrier: float | None = None) -> Path
     rest = residual if soft is None else residual - soft * theta
     above = torch.where((t > 0) & (rest > 0), mu / (rest + mu / below), above)
     below = torch.where((t < 0) & (rest < 0), mu / (mu / above - rest), below)
-    up, down = mu / above, mu / below
-    if two is not None:
-        one = two == 0
-        up = torch.where(one, residual, up)
-        above = torch.where(one, mu / up, above)
-        theta = torch.where(one, high - above, theta)
-        below = torch.where(one, 1.0, below)
-        down = torch.where(one, TINY, down)
-    return Path(weights, theta, up, down, below, above, residual)
+    return Path(weights, theta, mu / above, mu / below, below, above, residual)
 
 
 def follow(problem: Kinks, at: Path) -> Iterator[Path]:
@@ -232,7 +238,7 @@ def _by_rows(problem: Kinks, rows: Tensor, diagonal: Tensor) -> Solve:
 def row_gram(problem: Kinks, inverse: Tensor) -> Tensor:
     """X diag(inverse) X', (n, n)."""
     design = problem.design
-    if design.sparse:
+    if isinstance(design, SparseDesign):
         import numpy as np
         import scipy.sparse
 
