@@ -113,9 +113,8 @@ def _plain(X: Any) -> Any:
         frame = nw.from_native(X, eager_only=True)
         for name, dtype in frame.schema.items():
             if not (dtype.is_numeric() or dtype == nw.Boolean):
-                raise DataError(
-                    f"column {name!r} holds {str(dtype).lower()} values, not numbers; encode it (one-hot) or leave it out."
-                )
+                kind = str(dtype).lower()
+                raise DataError(f"column {name!r} holds {kind} values, not numbers; encode it (one-hot) or leave it out.")
         array = frame.to_numpy()
         if array.dtype == object:
             array = array.astype(np.float64)
@@ -124,11 +123,13 @@ def _plain(X: Any) -> Any:
             array = np.asarray(X)
         except ValueError as error:
             raise DataError(f"X is not a table: its rows have different lengths ({error}).") from None
+    if array.dtype.kind == "c" if isinstance(array, np.ndarray) else getattr(array, "is_complex", bool)():
+        raise DataError("X holds complex numbers; a linear model takes real ones (split real and imaginary parts).")
     if isinstance(array, np.ndarray) and array.dtype.kind not in "fiub":
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"X holds values that are not numbers ({error}); encode text columns (one-hot) first.") from None
+            raise DataError(f"X holds values that are not numbers ({error}); encode text (one-hot) first.") from None
     if array.ndim != 2:
         raise DataError(
             f"X has shape {tuple(array.shape)}; it must be (rows, columns)."
@@ -329,4 +330,5 @@ def _locate_not_finite(design: Design, columns: tuple[str, ...] | None) -> str:
         value = float(design.X[row, column])
     name = f"column {columns[column]!r}" if columns else f"column {column}"
     more = f" ({count} such cells)" if count > 1 else ""
-    return f"X contains {'NaN' if value != value else 'infinity'}: {name}, row {row}{more}; fill or leave out such rows."
+    kind = "NaN" if value != value else "infinity"
+    return f"X contains {kind}: {name}, row {row}{more}; fill or leave out such rows."

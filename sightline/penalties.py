@@ -139,7 +139,7 @@ def as_penalty(
         return penalty
     if penalty is None or penalty == "none":
         if strength is not None:
-            raise ValueError("a strength (or C) was given without a penalty; name it: penalty='l2', 'l1', 'elasticnet'.")
+            raise ValueError("a strength (or C) was given without a penalty: penalty='l2', 'l1' or 'elasticnet'.")
         return NONE
     makers = {"l1": L1, "l2": L2}
     if penalty not in (*makers, "elasticnet"):
