@@ -188,8 +188,9 @@ def dual_value(objective: Objective, weights: Weights, dual: Tensor) -> float:
     Where no strength holds a coefficient, see ``projection`` for what is counted for the residual of rounding.
     """
     y, loss, penalty = objective.data.y, objective.loss, objective.penalty
-    low, high = loss.dual_bounds(y)
-    dual = dual.clamp(min=low, max=high) if loss.name != "softmax" else dual
+    if loss.name != "softmax":
+        low, high = (torch.as_tensor(v, dtype=torch.float64, device=dual.device) for v in loss.dual_bounds(y))
+        dual = torch.minimum(torch.maximum(dual, low), high)
     if penalty.l2 == 0 and penalty.l1 == 0:
         if dual.ndim == 1:
             dual, slack = without_penalty(objective, dual, weights)

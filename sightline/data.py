@@ -114,7 +114,7 @@ def _plain(X: Any) -> Any:
         for name, dtype in frame.schema.items():
             if not (dtype.is_numeric() or dtype == nw.Boolean):
                 kind = str(dtype).lower()
-                raise DataError(f"column {name!r} holds {kind} values, not numbers; encode it (one-hot) or leave it out.")
+                raise DataError(f"column {name!r} holds {kind} values, not numbers; encode it or leave it out.")
         array = frame.to_numpy()
         if array.dtype == object:
             array = array.astype(np.float64)

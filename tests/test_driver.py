@@ -53,7 +53,12 @@ def test_stopped_by_max_iter_is_inaccurate_with_the_gap(rows, loss):
 def test_callback_stops(rows):
     X, y = rows
     seen = []
-    result = sl.fit(X, y, loss="logistic", C=1.0, callback=lambda i, step: seen.append(step.value) or i == 2, warn=False)
+
+    def stop_at_two(number, step):
+        seen.append(step.value)
+        return number == 2
+
+    result = sl.fit(X, y, loss="logistic", C=1.0, callback=stop_at_two, warn=False)
     assert result.certificate.verdict is sl.Verdict.INTERRUPTED
     assert len(seen) == 3 and len(result.trace) == 3
     assert result.certificate.value == pytest.approx(min(seen))

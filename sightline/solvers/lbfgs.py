@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from sightline.bounds import EPS, NO_BOUND, Bound, strong_convexity_gap
+from sightline.design_matrix import SparseDesign
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.base import Solver, Step
 from sightline.solvers.factor import cholesky
@@ -130,7 +131,7 @@ def squared_sums(objective: Objective, curvature: Tensor) -> Tensor:
     """Diagonal of X' diag(s d) X, (p,)."""
     d = objective.weighted(curvature)
     design = objective.data.design
-    if design.sparse:
+    if isinstance(design, SparseDesign):
         return torch.from_numpy(design.X.power(2).astype("float64").T @ d.numpy())
     total = torch.zeros(design.p, dtype=torch.float64, device=d.device)
     for rows, block in design.blocks():
