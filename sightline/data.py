@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sightline.design_matrix import Design, as_design
+from sightline.design_matrix import Design, SparseDesign, as_design
 from sightline.losses import Logistic, Loss
 
 
@@ -319,7 +319,7 @@ def _times_class_weight(
 
 
 def _locate_not_finite(design: Design, columns: tuple[str, ...] | None) -> str:
-    if design.sparse:
+    if isinstance(design, SparseDesign):
         coo = design.X.tocoo()
         where = np.flatnonzero(~np.isfinite(coo.data))
         row, column, value, count = int(coo.row[where[0]]), int(coo.col[where[0]]), coo.data[where[0]], len(where)

@@ -141,9 +141,12 @@ class Objective:
 
     def zeros(self) -> Weights:
         """All weights zero."""
-        k = () if self.outputs is None else (self.outputs,)
-        like = {"dtype": torch.float64, "device": self.data.design.device}
-        return Weights(torch.zeros((self.p, *k), **like), torch.zeros(k, **like))  # type: ignore[arg-type]
+        coef = torch.zeros((self.p, *self._k), dtype=torch.float64, device=self.data.design.device)
+        return Weights(coef, coef.new_zeros(self._k))
+
+    @property
+    def _k(self) -> tuple[int, ...]:
+        return () if self.outputs is None else (self.outputs,)
 
     def flat_gradient(self, gradient: Tensor) -> Weights:
         """The form of Weights for a gradient over [X, 1], or over X where there is no intercept."""
@@ -178,7 +181,7 @@ class Objective:
         design, y, s = self.data.design, self.data.y, self.row_weights
         dtype = design.dtype if single else torch.float64
         coef, intercept = weights.coef.to(dtype), weights.intercept.to(dtype)
-        pieces = []
+        pieces: list[tuple[Tensor, Tensor]] = []
         loss, gradient, gradient_b = 0.0, torch.zeros_like(weights.coef), torch.zeros_like(weights.intercept)
         for rows, block in design.blocks(single):
             z = self._shifted(block.scores(coef).add_(intercept), rows)
