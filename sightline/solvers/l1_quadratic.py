@@ -107,8 +107,10 @@ class L1Quadratic:
 
     def _change(self, u: Array, gradient: Array, step: Array) -> float:
         """What the step does to the objective."""
-        penalty = float(self.strengths @ (np.abs(u + step) - np.abs(u)))
-        return float(gradient @ step) + 0.5 * float(step @ (self.hessian @ step)) + penalty
+        after = u + step
+        # Where the sign stays the penalty changes by λ sign step, without the rounding of a difference of sizes.
+        penalty = self.strengths * np.where(u * after > 0, np.sign(u) * step, np.abs(after) - np.abs(u))
+        return float((gradient * step + penalty).sum()) + 0.5 * float(step @ (self.hessian @ step))
 
     def _search(
         self, u: Array, gradient: Array, step: Array, index: NDArray[np.intp]

@@ -20,7 +20,7 @@ from sightline.bounds import EPS, Bound, best_intercept
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.base import Solver, Step
 from sightline.solvers.dual_bound import lower_bound
-from sightline.solvers.proximal_newton import Curvature, Move, columns, in_pieces, newton_move, normal_equations
+from sightline.solvers.proximal_newton import Curvature, columns, in_pieces, newton_move, normal_equations
 
 WHOLE = 128  # up to so many columns all of them are the working set
 LARGEST_START = 2000  # a start with more coefficients than this is not sparse: from zero the way is shorter
@@ -49,10 +49,12 @@ class Proximal(Solver):
     def steps(self, objective: Objective, start: Weights) -> Iterator[Step]:
         """One step a look at all columns; ends when neither the value nor the bound gets better."""
         centre = centre_of(objective)
-        moved = replace(objective, data=replace(objective.data, y=objective.data.y - centre)) if centre is not None else objective
-        back = 0.0 if centre is None else centre
-        for step in _Rounds(self, moved).steps(Weights(start.coef, start.intercept - back)):
-            yield replace(step, weights=Weights(step.weights.coef, step.weights.intercept + back))
+        if centre is None:
+            yield from _Rounds(self, objective).steps(start)
+            return
+        centred = replace(objective, data=replace(objective.data, y=objective.data.y - centre))
+        for step in _Rounds(self, centred).steps(Weights(start.coef, start.intercept - centre)):
+            yield replace(step, weights=Weights(step.weights.coef, step.weights.intercept + centre))
 
 
 class _Rounds:

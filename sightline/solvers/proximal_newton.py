@@ -131,11 +131,8 @@ def _try(
     last = abs(promised) <= floor
     if promised > floor:
         return None
-    share = 1.0
+    share, trial, end = 1.0, target, now.scores
     while share > 1e-10:
-        trial = target if share == 1 else Weights(
-            weights.coef + share * step.coef, weights.intercept + share * step.intercept
-        )
         after = objective.evaluate(trial) if evaluate else None
         scores = objective.scores(trial) if after is None else after.scores
         value = objective.value(trial, scores) if after is None else after.value
@@ -146,9 +143,10 @@ def _try(
             return None
         if share == 1:
             end = scores
-            share = _best_share(objective, weights, step, now.scores, scores)
+            share = _best_share(objective, weights, step, now.scores, end)
         else:
             share *= 0.5
+        trial = Weights(weights.coef + share * step.coef, weights.intercept + share * step.intercept)
     return None
 
 
