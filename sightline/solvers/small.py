@@ -83,7 +83,7 @@ def small_steps(objective: Objective, start: Weights, armijo: float) -> Iterator
                 bound = _decrement_bound(transposed, factor, slope, constant)
         yield Step(weights, value, math.sqrt(float(gradient @ gradient)), bound)
         floor = 16 * EPS * abs(value)
-        if slope >= 0 or -slope <= EPS**2 * abs(value) or (-slope < floor and -slope > 0.25 * last):
+        if not slope < 0 or -slope <= EPS**2 * abs(value) or (-slope < floor and -slope > 0.25 * last):
             return
         last, share = -slope, 1.0
         while True:
