@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 # Name -> module; imported when first asked for, so that ``import sightline`` costs next to nothing.
 _WHERE = {
     "fit": "driver", "solve": "driver", "ConvergenceWarning": "driver",
-    "Result": "result",
+    "Result": "result", "load": "model_file", "ModelFileError": "model_file",
     "Certificate": "certificate", "Verdict": "certificate", "Witness": "certificate",
     "Data": "data", "DataError": "data", "make_data": "data",
     "Objective": "objective", "Weights": "objective",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,12 +46,67 @@ class Result:
     trace: Trace = field(default_factory=Trace, repr=False)
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    def scores(self, X: Any) -> Tensor:
-        """X W' + b: (n,) for one output, (n, K) for K, without offset."""
-        from sightline.data import as_rows
+    def scores(self, X: Any, offset: Any = None) -> Tensor:
+        """X W' + b + offset, float64 on the device of X: (n,) for one output, (n, K) for K.
 
-        z: Tensor = as_rows(X, self.weight.shape[1], self.columns).scores(self.weight.double().T) + self.bias.double()
+        X : (n, p) tensor, array, SciPy sparse matrix, or frame, whose columns are matched by name where the model has
+            names.  offset : (n,), or None for none.
+
+        Raises
+        ------
+        DataError : columns that do not match the model's (named), NaN or infinity (column and row), text.
+        """
+        from sightline.data import DataError, as_rows
+
+        design = as_rows(X, self.weight.shape[1], self.columns)
+        weight, bias = (t.double().to(design.device) for t in (self.weight, self.bias))
+        z: Tensor = design.scores(weight.T) + bias
+        if offset is not None:
+            shift = torch.as_tensor(offset, dtype=torch.float64, device=z.device)
+            if shift.shape not in ((), z.shape[:1]) or not bool(torch.isfinite(shift).all()):
+                raise DataError(f"offset has shape {tuple(shift.shape)}; it must be ({len(z)},), finite numbers.")
+            z = z + shift.reshape(-1, 1)
         return z[:, 0] if z.shape[1] == 1 else z
+
+    def predict(self, X: Any, offset: Any = None) -> Any:
+        """What the model says of each row of X (see ``scores`` for X, offset and errors).
+
+        Classification: labels (n,), a NumPy array of the classes' own type; the binary boundary belongs to the first
+        class.  Poisson: rates exp(z), (n,).  Other regression: scores, (n,) or (n, K).  Tensors float64 on the device
+        of X.
+        """
+        z = self.scores(X, offset)
+        if self.classes is not None:
+            import numpy as np
+
+            index = (z > 0).long() if z.ndim == 1 else z.argmax(1)
+            return np.asarray(self.classes)[index.cpu().numpy()]
+        return z.exp() if self.loss.name == "poisson" else z
+
+    def predict_proba(self, X: Any, offset: Any = None) -> Tensor:
+        """Probabilities of the classes in their order, (n, K), float64; K = 2 for the logistic loss.
+
+        Raises
+        ------
+        ValueError : the loss gives no probabilities.  DataError : as ``scores``.
+        """
+        if self.loss.name not in ("logistic", "softmax"):
+            raise ValueError(f"the {self.loss} loss does not give probabilities; use scores() or predict().")
+        z = self.scores(X, offset)
+        if z.ndim == 1:
+            return torch.stack([torch.sigmoid(-z), torch.sigmoid(z)], 1)
+        return torch.softmax(z, 1)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a safetensors file, whole or not at all, with a checksum; ``sl.load`` reads it.
+
+        Raises
+        ------
+        ModelFileError : the file cannot be written; what was there is unchanged.
+        """
+        from sightline.model_file import save
+
+        save(self, path)
 
     def to_module(self, output: str = "scores") -> nn.Module:
         """A plain ``nn.Linear``; with ``output='probability'`` followed by Sigmoid or Softmax (classification)."""
