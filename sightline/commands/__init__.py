@@ -1,0 +1,1 @@
+"""What the commands do; ``sightline.cli`` says what can be typed."""

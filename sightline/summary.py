@@ -1,0 +1,354 @@
+"""What there is to say about a fitted model: its name, coefficients, intervals, metrics and certificate, in words.
+
+``Summary.of(result)`` reads the facts that travel with the result; the terminal's table and the report show it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sightline.certificate import Verdict
+from sightline.result import Result
+
+INTERCEPT = "(intercept)"
+
+_NAMES = {
+    "squared": "least squares",
+    "logistic": "logistic regression",
+    "softmax": "multinomial logistic regression",
+    "hinge": "support vector machine (hinge loss)",
+    "squared_hinge": "support vector machine (squared hinge loss)",
+    "huber": "Huber regression",
+    "poisson": "Poisson regression",
+    "quantile": "quantile regression",
+}
+
+_SCORES = {
+    "logistic": "the log-odds of {positive}",
+    "softmax": "the log-odds",
+    "hinge": "the score of {positive}",
+    "squared_hinge": "the score of {positive}",
+    "poisson": "the log of the expected {target}",
+}
+
+_PROOFS = {
+    "duality gap": "a feasible point of the dual problem has a value that no weights can go below",
+    "self-concordance": "the loss can bend only so much within reach, so the Newton decrement bounds what is left",
+    "self-concordance on a sample of the rows": "the Newton decrement; the sampling error is bounded",
+    "strong convexity": "the L2 penalty bends the objective upwards, so the gradient bounds what is left",
+    "normal equations": "the residual of the normal equations, computed in extended precision",
+    "no loss is negative": "no loss is below zero",
+    "optimum of the overlapping rows": "the overlapping rows have an optimum; the others cost at least nothing",
+}
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """One coefficient: of a column in one output, in the data's units.
+
+    low, high : 95 % interval; error : standard error; None where the theory gives none.  spread : the column's standard
+    deviation, or None where unknown.
+    """
+
+    name: str
+    output: str
+    estimate: float
+    error: float | None = None
+    low: float | None = None
+    high: float | None = None
+    spread: float | None = None
+
+    @property
+    def statistic(self) -> float | None:
+        """Estimate over standard error."""
+        return self.estimate / self.error if self.error else None
+
+    @property
+    def standardised(self) -> float | None:
+        """What one standard deviation more of the column adds to the score."""
+        return None if self.spread is None else self.estimate * self.spread
+
+    @property
+    def rank(self) -> float:
+        """By what the largest are chosen: |z|, else the size of the standardised coefficient, else of the estimate."""
+        for value in (self.statistic, self.standardised):
+            if value is not None:
+                return abs(value)
+        return abs(self.estimate)
+
+    @property
+    def clear(self) -> bool:
+        """The interval does not contain zero (without one: the coefficient is not zero)."""
+        if self.low is None or self.high is None:
+            return self.estimate != 0
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A view of a result with its facts; see ``sightline.facts.gather`` for what they hold."""
+
+    result: Result
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, result: Result, facts: dict[str, Any] | None = None) -> Summary:
+        """The summary of a result, with the facts that travel with it unless others are given."""
+        from sightline.facts import VERSION, gather
+
+        known = facts if facts is not None else result.extra.get("facts")
+        if not isinstance(known, dict) or known.get("version") != VERSION:
+            known = gather(result, None)
+        return cls(result, known)
+
+    @property
+    def base_name(self) -> str:
+        """The model's name without the penalty: 'Logistic regression'."""
+        name = _NAMES.get(self.result.loss.name, self.result.loss.name)
+        if self.result.loss.name == "quantile":
+            q = self.result.loss.quantile  # type: ignore[attr-defined]
+            name = "median regression" if q == 0.5 else f"quantile regression at {q:g}"
+        if self.result.loss.name == "huber":
+            name += f" (delta {self.result.loss.delta:g})"  # type: ignore[attr-defined]
+        return name[0].upper() + name[1:]
+
+    @property
+    def penalty_kind(self) -> str | None:
+        """'L2', 'L1' or 'elastic-net'; None for no penalty."""
+        penalty = self.result.penalty
+        kinds = {(True, True): "elastic-net", (True, False): "L1", (False, True): "L2"}
+        return kinds.get((penalty.l1 > 0, penalty.l2 > 0))
+
+    @property
+    def name(self) -> str:
+        """The model's name: 'Logistic regression with an L2 penalty'."""
+        kind = self.penalty_kind
+        name = self.base_name + ("" if kind is None else f" with an {kind} penalty")
+        return name + (", coefficients ≥ 0" if self.result.penalty.positive else "")
+
+    @property
+    def penalty_words(self) -> str:
+        """Strengths of the penalty, and scikit-learn's C where there is one."""
+        penalty, total = self.result.penalty, self.result.total_weight
+        if penalty.l1 == 0 and penalty.l2 == 0:
+            return "none"
+        strength = penalty.l1 + penalty.l2
+        words = f"strength {strength:.4g}, C = {1 / (strength * total):.4g}"
+        if penalty.l1 and penalty.l2:
+            words += f", l1 ratio {penalty.l1 / strength:.4g}"
+        return words
+
+    @property
+    def target(self) -> str:
+        """The target's name, or 'the target'."""
+        return self.facts.get("target") or "the target"
+
+    @property
+    def source(self) -> str:
+        """The name of the training file, or 'the data'."""
+        return self.facts.get("source") or "the data"
+
+    @property
+    def title(self) -> str:
+        """The sentence of what was fitted."""
+        p = self.result.weight.shape[1]
+        test = self.facts["rows"]["test"]
+        rows = f"{self.result.rows:,} rows" + (f", {test:,} more held out" if test else "")
+        columns = "1 column" if p == 1 else f"{p:,} columns"
+        return f"{self.name}: {self.target} on {columns} of {self.source} ({rows})"
+
+    @property
+    def scores(self) -> str:
+        """What a score is: the units of the coefficients' effect."""
+        classes = self.result.classes
+        positive = str(classes[1]) if classes is not None and len(classes) == 2 else "the class"
+        return _SCORES.get(self.result.loss.name, "{target}").format(positive=positive, target=self.target)
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        """A name for each row of weights: the classes, or one that is empty."""
+        count = self.result.weight.shape[0]
+        if count == 1:
+            return [""]
+        classes = self.result.classes
+        return [str(c) for c in classes] if classes is not None else [f"target {k + 1}" for k in range(count)]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        known = self.result.columns
+        return known if known is not None else tuple(f"x{j + 1}" for j in range(self.result.weight.shape[1]))
+
+    @cached_property
+    def coefficients(self) -> list[list[Coefficient]]:
+        """For each output the intercept, where there is one, and the coefficients in the order of the columns."""
+        errors = self.facts["errors"] or {}
+        spread = self.facts["spread"]
+        factor = errors.get("factor")
+        known = errors.get("coef")
+        found = []
+        for k, (output, row, bias) in enumerate(
+            zip(self.outputs, self.result.weight.tolist(), self.result.bias.tolist(), strict=True)
+        ):
+            part = []
+            if self.result.fit_intercept:
+                part.append(_coefficient(INTERCEPT, output, bias, known and errors["intercept"][k], factor, None))
+            for j, estimate in enumerate(row):
+                error = known and known[k][j]
+                part.append(_coefficient(self.columns[j], output, estimate, error, factor, spread and spread[j]))
+            found.append(part)
+        return found
+
+    def largest(self, most: int) -> tuple[list[list[Coefficient]], int]:
+        """The coefficients of at most ``most`` rows (a row of the intercept not counted), and how many are left out.
+
+        All in the order of the data where they fit; else the largest by rank, in that order, zeros never.
+        """
+        each = [[c for c in part if c.name != INTERCEPT] for part in self.coefficients]
+        total = sum(map(len, each))
+        heads = [[c for c in part if c.name == INTERCEPT] for part in self.coefficients]
+        if total <= most:
+            return [head + part for head, part in zip(heads, each)], 0
+        share = max(3, most // len(each))
+        kept = [sorted((c for c in part if c.estimate != 0), key=lambda c: -c.rank)[:share] for part in each]
+        return [head + part for head, part in zip(heads, kept)], total - sum(map(len, kept))
+
+    @property
+    def nonzero(self) -> int:
+        """Number of coefficients that are not zero."""
+        return int((self.result.weight != 0).sum())
+
+    @property
+    def ranked_by(self) -> str:
+        """By what ``largest`` chooses, in words."""
+        errors = self.facts["errors"] or {}
+        if errors.get("coef"):
+            return f"|{errors['kind']}|"
+        return "size, each for one standard deviation of its column" if self.facts["spread"] else "size"
+
+    @property
+    def reason_without_errors(self) -> str | None:
+        """Why there are no standard errors, or None if there are."""
+        errors = self.facts["errors"]
+        if errors is None:
+            return "the data are not at hand"
+        return None if errors.get("coef") else str(errors.get("reason"))
+
+    @property
+    def statistic(self) -> str:
+        """'t' or 'z'."""
+        return str((self.facts["errors"] or {}).get("kind") or "z")
+
+    @property
+    def dropped(self) -> list[tuple[str, str]]:
+        """(column of text, level that has no column of its own)."""
+        return list(self.facts["dropped"].items())
+
+    def metric_rows(self) -> list[tuple[str, list[float | None], str]]:
+        """(name, values on train and test, what it is) of each metric."""
+        parts = self.facts["metrics"]
+        names: dict[str, str] = {name: about for part in parts.values() for name, _, about in part}
+        values = {which: {name: value for name, value, _ in part} for which, part in parts.items()}
+        return [(name, [values[which].get(name) for which in parts], about) for name, about in names.items()]
+
+    @property
+    def metric_columns(self) -> list[str]:
+        """'train', and 'test' where rows were held out."""
+        return list(self.facts["metrics"])
+
+    @property
+    def centred(self) -> bool:
+        """The coefficients of each column add up to zero over the classes."""
+        weight = self.result.weight.double()
+        if self.result.loss.name != "softmax":
+            return False
+        return bool((weight.sum(0).abs() <= 1e-6 * weight.abs().sum(0)).all())
+
+    def verdict(self) -> str:
+        """The certificate's verdict in one plain sentence with its number."""
+        proof = self.result.certificate
+        gap = f"{proof.gap:.1e}"
+        if proof.verdict is Verdict.OPTIMAL:
+            return f"Optimal: within {gap} of the best that any weights can do."
+        if proof.verdict is Verdict.NOT_UNIQUE:
+            return f"Optimal, but not the only one: within {gap} of the best; other weights do as well."
+        if proof.verdict is Verdict.NO_MINIMUM:
+            return "There is no optimum: the loss falls for ever as some coefficients grow; shown is where it stopped."
+        short = f"within {gap} of the best" if math.isfinite(proof.gap) else "no bound on the gap was reached"
+        what = "Stopped early" if proof.verdict is Verdict.INTERRUPTED else "Not at the optimum"
+        return f"{what}: {short}, where {proof.tol:.0e} (relative) was asked."
+
+    def proof(self) -> str:
+        """What proves the gap, in words."""
+        method = self.result.certificate.method
+        words = _PROOFS.get(method)
+        return method if words is None else f"{method}: {words}"
+
+    def advice(self) -> str | None:
+        """What to do about a verdict that is not OPTIMAL."""
+        verdict = self.result.certificate.verdict
+        if verdict is Verdict.NO_MINIMUM:
+            return "What to do: --C 1, or a smaller C for a stronger penalty, makes an optimum exist."
+        if verdict is Verdict.INACCURATE:
+            return "Allow more: --max-iter or --time-limit; or ask for less: --tol."
+        if verdict is Verdict.INTERRUPTED:
+            return "Run it again without stopping it, or ask for less: --tol."
+        return None
+
+    def proof_dict(self) -> dict[str, Any]:
+        """The certificate as values for JSON, with None for what is not finite."""
+        told = self.result.certificate.to_dict()
+        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in told.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON: what the table shows, and the certificate."""
+        return {
+            "model": self.name, "loss": self.result.loss.name, "penalty": self.penalty_words, "target": self.target,
+            "classes": None if self.result.classes is None else list(self.result.classes), "source": self.source,
+            "rows": self.facts["rows"], "solver": self.result.solver, "steps": self.result.n_iter,
+            "coefficients": [
+                {
+                    **({"class": c.output} if c.output else {}),
+                    "name": c.name, "estimate": c.estimate, "standard_error": c.error, self.statistic: c.statistic,
+                    "low": c.low, "high": c.high,
+                }
+                for part in self.coefficients for c in part
+            ],
+            "standard_errors": self.reason_without_errors or "ok",
+            "metrics": {which: {n: v for n, v, _ in part} for which, part in self.facts["metrics"].items()},
+            "certificate": self.proof_dict(), "notes": self.facts["notes"],
+        }  # fmt: skip
+
+
+def _coefficient(
+    name: str, output: str, estimate: float, error: float | None, factor: float | None, spread: float | None
+) -> Coefficient:
+    if error is None or factor is None:
+        return Coefficient(name, output, estimate, spread=spread)
+    half = factor * error
+    return Coefficient(name, output, estimate, error, estimate - half, estimate + half, spread)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number in few digits, without an exponent where one can do without; '–' for None."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        return "inf" if value > 0 else "-inf"
+    size = int(f"{value:.{digits - 1}e}".split("e")[1])
+    if -4 <= size < 7:
+        return f"{value:,.{max(digits - 1 - size, 0)}f}"
+    return f"{value:.{max(digits - 2, 1)}e}"
+
+
+def beside(value: float, error: float | None) -> str:
+    """An estimate with the digits that its standard error makes worth showing."""
+    if not error or value == 0 or not math.isfinite(error):
+        return number(value)
+    digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 3
+    return number(value, min(max(digits, 2), 8)) if digits > 0 else number(value, 1)
