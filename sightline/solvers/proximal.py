@@ -20,7 +20,8 @@ from sightline.bounds import EPS, Bound, best_intercept
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.base import Solver, Step
 from sightline.solvers.dual_bound import lower_bound
-from sightline.solvers.proximal_newton import Curvature, columns, in_pieces, newton_move, normal_equations
+from sightline.solvers.hessians import columns, normal_equations
+from sightline.solvers.proximal_newton import Curvature, in_pieces, newton_move
 
 WHOLE = 128  # up to so many columns all of them are the working set
 LARGEST_START = 2000  # a start with more coefficients than this is not sparse: from zero the way is shorter

@@ -12,19 +12,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sightline.bounds import EPS
-from sightline.design_matrix import DenseDesign, Design
 from sightline.objective import Evaluation, Objective, Weights
-from sightline.solvers.l1_quadratic import L1Quadratic
+from sightline.solvers.hessians import LARGEST, Entries, hessian_of, normal_equations
+from sightline.solvers.l1_quadratic import DenseHessian, L1Quadratic
 
-BLOCK_ELEMENTS = 1 << 20  # of the (rows, coefficients) pieces from which a softmax Hessian is summed
 ENOUGH = 0.01  # a model that is not the loss itself is minimised until a step gives less than this share of all before
-SHORT = 2000  # columns of up to so many rows are gathered one by one, longer ones row by row
-GATHERED = 0.8  # beyond this share of all columns a Gram matrix of all costs less than a copy of some
 SEARCHES = 30  # halvings of a step, at most
 NEAR = 0.9  # share of the L1 strength from which on a gradient makes a zero coefficient a candidate
 
@@ -169,163 +165,30 @@ def _best_share(objective: Objective, weights: Weights, step: Weights, begin: Te
 
 
 def _model_minimiser(objective: Objective, weights: Weights, now: Evaluation, curvature: Curvature) -> Weights:
-    penalty = objective.penalty
-    free = 1 if objective.intercept else 0
-    distance = penalty.subgradient_distance(weights.coef, now.loss_gradient)
-    candidates = (weights.coef != 0) | (distance > 0)
+    """Where the model is least.  The targets of a squared loss are problems of their own with one Gram matrix."""
+    penalty, quadratic = objective.penalty, objective.loss.quadratic
+    if quadratic and curvature.gram is None and objective.p <= LARGEST:
+        curvature.gram, _ = normal_equations(objective, now.dual)
+    table, pull = _table(weights.coef), -_table(now.loss_gradient)
+    gradient = Weights(_table(now.gradient.coef), now.gradient.intercept.reshape(-1))
+    strengths = torch.ones_like(table) * penalty.l1_strengths(table)
+    ridge = torch.ones_like(table) * penalty.l2_strengths(table)
+    candidates = (table != 0) | (penalty.subgradient_distance(table, -pull) > 0)
     if penalty.l1:
-        eager = -now.loss_gradient if penalty.positive else now.loss_gradient.abs()
-        candidates |= eager > NEAR * penalty.l1_strengths(weights.coef)
-    strengths = torch.ones_like(weights.coef) * penalty.l1_strengths(weights.coef)
-    ridge = torch.ones_like(weights.coef) * penalty.l2_strengths(weights.coef)
-
-    enough = 0.0 if objective.loss.quadratic else ENOUGH
-
-    def solve(hessian: Tensor, w: Tensor, g: Tensor, l1: Tensor, l2: Tensor, intercepts: int) -> Tensor:
-        size = len(w) - intercepts
-        hessian.diagonal()[:size].add_(l2)
-        is_free = np.zeros(len(w), dtype=bool)
-        is_free[size:] = True
-        bound = np.concatenate([l1.cpu().numpy(), np.zeros(intercepts)])
-        quadratic = L1Quadratic(hessian.cpu().numpy(), bound, is_free, penalty.positive)
-        return torch.from_numpy(quadratic.minimise(w.cpu().numpy(), g.cpu().numpy(), enough)).to(w.device)
-
-    coef, intercept = torch.zeros_like(weights.coef), weights.intercept.clone()
-    if weights.coef.ndim == 1:
-        index = candidates.nonzero()[:, 0]
-        hessian = _one_output(objective, now, curvature, index)
-        w = torch.cat([weights.coef[index], weights.intercept.reshape(1)[:free]])
-        g = torch.cat([now.gradient.coef[index], now.gradient.intercept.reshape(1)[:free]])
-        u = solve(hessian, w, g, strengths[index], ridge[index], free)
-        coef[index] = u[: len(index)]
-        return Weights(coef, u[-1] if free else intercept)
-    if objective.loss.quadratic:
-        for k in range(weights.coef.shape[1]):
-            index = candidates[:, k].nonzero()[:, 0]
-            hessian = _one_output(objective, now, curvature, index)
-            w = torch.cat([weights.coef[index, k], weights.intercept[k : k + free]])
-            g = torch.cat([now.gradient.coef[index, k], now.gradient.intercept[k : k + free]])
-            u = solve(hessian, w, g, strengths[index, k], ridge[index, k], free)
-            coef[index, k] = u[: len(index)]
-            if free:
-                intercept[k] = u[-1]
-        return Weights(coef, intercept)
-    chosen = [candidates[:, k].nonzero()[:, 0] for k in range(weights.coef.shape[1])]
-    hessian = _softmax(objective, now, curvature, chosen)
-
-    def gather(table: Tensor) -> Tensor:
-        return torch.cat([table[index, k] for k, index in enumerate(chosen)])
-
-    w, g = gather(weights.coef), gather(now.gradient.coef)
-    if free:
-        w, g = torch.cat([w, weights.intercept]), torch.cat([g, now.gradient.intercept])
-    u = solve(hessian, w, g, gather(strengths), gather(ridge), len(weights.intercept) if free else 0)
-    start = 0
-    for k, index in enumerate(chosen):
-        coef[index, k] = u[start : start + len(index)]
-        start += len(index)
-    return Weights(coef, u[start:] if free else intercept)
+        candidates |= (pull if penalty.positive else pull.abs()) > NEAR * strengths
+    rows = curvature.rows(objective, now)
+    every = list(range(table.shape[1]))
+    coef, intercept = torch.zeros_like(table), weights.intercept.reshape(-1).clone()
+    for outputs in [[k] for k in every] if quadratic else [every]:
+        entries = Entries.chosen(candidates, outputs, objective.intercept)
+        hessian = hessian_of(objective, rows, entries, entries.gather(ridge), curvature.gram)
+        model = L1Quadratic(hessian, entries.gather(strengths), entries.free, penalty.positive)
+        enough = 0.0 if quadratic and isinstance(hessian, DenseHessian) else ENOUGH
+        w, g = entries.gather(table, intercept), entries.gather(gradient.coef, gradient.intercept)
+        entries.scatter(model.minimise(w, g, enough), coef, intercept)
+    return Weights(coef.reshape(weights.coef.shape), intercept.reshape(weights.intercept.shape))
 
 
-def columns(design: Design, index: Tensor) -> Design:
-    """The chosen columns; all of them without a copy."""
-    if len(index) == design.p:
-        return design
-    if not isinstance(design, DenseDesign):
-        return design.columns(index)
-    if design.n <= SHORT:
-        return DenseDesign(design.X.T.index_select(0, index).T)
-    if design.device.type == "cpu":
-        return DenseDesign(torch.from_numpy(np.take(design.X.numpy(), index.numpy(), axis=1)))
-    return DenseDesign(design.X.index_select(1, index))
-
-
-def _one_output(objective: Objective, now: Evaluation, curvature: Curvature, index: Tensor) -> Tensor:
-    """Hessian of the loss in the chosen coefficients and, last, the intercept where it may move."""
-    if objective.loss.quadratic:
-        if curvature.gram is None:
-            curvature.gram, _ = normal_equations(objective, now.dual)
-        return _submatrix(objective, curvature.gram, index)
-    design, rows = objective.data.design, curvature.rows(objective, now)
-    if len(index) > GATHERED * objective.p:
-        return _submatrix(objective, _gram(objective, design, rows), index)
-    return _gram(objective, columns(design, index), rows)
-
-
-def _submatrix(objective: Objective, gram: Tensor, index: Tensor) -> Tensor:
-    """The chosen rows and columns, with the intercept's where there is one."""
-    chosen = torch.cat([index, index.new_tensor([objective.p])]) if objective.intercept else index
-    return gram[chosen[:, None], chosen]
-
-
-def _gram(objective: Objective, design: Design, d: Tensor) -> Tensor:
-    """[X, 1]' diag(s d) [X, 1], without the ones where there is no intercept."""
-    d = objective.weighted(d)
-    gram = design.gram(d)
-    return _bordered(gram, design.adjoint(d), d.sum()) if objective.intercept else gram
-
-
-def _bordered(gram: Tensor, cross: Tensor, corner: Tensor) -> Tensor:
-    return torch.cat([torch.cat([gram, cross[:, None]], 1), torch.cat([cross, corner.reshape(1)])[None]])
-
-
-def normal_equations(objective: Objective, dual: Tensor) -> tuple[Tensor, Tensor]:
-    """[X, 1]' diag(s) [X, 1] (without the ones where there is no intercept) and X'(s dual), in one read of X."""
-    p, weight = objective.p, objective.data.weight
-    gram = torch.zeros((p, p), dtype=torch.float64, device=dual.device)
-    cross, adjoint = gram.new_zeros(p), gram.new_zeros((p, *dual.shape[1:]))
-    s = objective.weighted(torch.ones(objective.n, dtype=torch.float64, device=dual.device))
-    weighted = objective.weighted(dual)
-    for rows, block in objective.data.design.blocks():
-        gram += block.gram(None if weight is None else s[rows])
-        adjoint += block.adjoint(weighted[rows])
-        if objective.intercept:
-            cross += block.adjoint(s[rows])
-    if weight is None:
-        gram /= objective.n
-    return (_bordered(gram, cross, s.sum()) if objective.intercept else gram), adjoint
-
-
-def _softmax(objective: Objective, now: Evaluation, curvature: Curvature, chosen: list[Tensor]) -> Tensor:
-    """Hessian of the softmax loss, class after class, the intercepts last.
-
-    X_j' diag(s p_j) X_j in the blocks of one class, less Σ_i s_i v_i v_i' over all, v_i = p_ij x_i class by class
-    (Böhning 1992, section 2).
-    """
-    probability = objective.loss.curvature(now.scores, objective.data.y)
-    k = probability.shape[1]
-    sizes = [len(index) for index in chosen]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    total = int(starts[-1])
-    size = total + (k if objective.intercept else 0)
-    hessian = np.zeros((size, size))
-    weight = objective.weighted(torch.ones_like(probability[:, 0]))
-    union = torch.unique(torch.cat(chosen)) if total else torch.zeros(0, dtype=torch.int64)
-    places = [torch.searchsorted(union, index).cpu().numpy() for index in chosen]
-    design = columns(objective.data.design, union) if total else None
-    step = max(64, BLOCK_ELEMENTS // max(size, 1))
-    for begin in range(0, objective.n, step):
-        rows = slice(begin, begin + step)
-        X = None if design is None else design.rows(rows).to_dense().cpu().numpy()
-        s, p = weight[rows].cpu().numpy(), probability[rows].cpu().numpy()
-        root = np.sqrt(s)
-        v = np.empty((len(s), size))
-        for j in range(k):
-            part = slice(starts[j], starts[j + 1])
-            if X is not None:
-                columns_j = X[:, places[j]]
-                half = columns_j * (root * np.sqrt(p[:, j]))[:, None]
-                hessian[part, part] += half.T @ half
-                v[:, part] = columns_j * (root * p[:, j])[:, None]
-            if objective.intercept:
-                v[:, total + j] = root * p[:, j]
-                hessian[total + j, total + j] += s @ p[:, j]
-                if X is not None:
-                    cross = (s * p[:, j]) @ columns_j
-                    hessian[part, total + j] += cross
-                    hessian[total + j, part] += cross
-        hessian -= v.T @ v
-    if objective.intercept:
-        # All intercepts may be shifted together; this keeps the step from doing so and changes nothing else.
-        hessian[total:, total:] += hessian[total:, total:].diagonal().mean() / k
-    return torch.from_numpy(hessian)
+def _table(t: Tensor) -> Tensor:
+    """(p, K) of coefficients, K = 1 for one output."""
+    return t if t.ndim == 2 else t[:, None]
