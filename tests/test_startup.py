@@ -1,13 +1,14 @@
 """Start-up stays short: what is imported when, and how long that takes.
 
-Times are the least of up to ten runs in fresh processes: on a busy machine that is nearest to what the work itself
-costs. The modules that must not be there are named as well, since they are what makes a start-up slow.
+Times are seconds of the processor, the least of up to ten runs in fresh processes: start-up waits for nothing else once
+the files are in memory, and on a busy machine the clock measures the others. The modules that must not be there are
+named as well, since they are what makes a start-up slow.
 """
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
@@ -50,7 +51,7 @@ def test_import_brings_only_itself():
 
 
 def test_import_costs_at_most_50_ms_over_torch():
-    code = "import time, torch; start = time.perf_counter(); import sightline; print(time.perf_counter() - start)"
+    code = "import time, torch; start = time.process_time(); import sightline; print(time.process_time() - start)"
     best = least(lambda: float(python(code)), IMPORT_BUDGET)
     assert best <= IMPORT_BUDGET, f"import sightline took {best * 1e3:.0f} ms over import torch"
 
@@ -75,9 +76,10 @@ def test_help_does_not_import_torch():
 
 def test_help_takes_at_most_150_ms():
     def run() -> float:
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         python(HELP)
-        return time.perf_counter() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     best = least(run, HELP_BUDGET)
     assert best <= HELP_BUDGET, f"sightline --help took {best * 1e3:.0f} ms"
