@@ -146,11 +146,12 @@ class LinearModel(BaseEstimator):
             if hasattr(coef, "toarray"):
                 coef = coef.toarray()
             w, b = (torch.as_tensor(v, device=X.device) for v in (coef, intercept))
+            w = w.T if w.ndim == 2 else w
             if X.layout is not torch.strided:
-                z = as_design(X).scores(w.double().cpu().T).to(X.device, w.dtype)
+                z = as_design(X).scores(w.double().cpu()).to(X.device, w.dtype)
             else:
                 dtype = torch.promote_types(X.dtype, w.dtype)
-                z = X.to(dtype) @ w.to(dtype).T
+                z = X.to(dtype) @ w.to(dtype)
             return z + b.to(z.dtype)
         if isinstance(coef, Tensor):
             coef, intercept = (
@@ -186,9 +187,10 @@ class Regressor(RegressorMixin, LinearModel):
         super()._deliver(result, X)
         coef, intercept = _like(result.weight, X), _like(result.bias, X)
         self.coef_ = coef[0] if flat else coef
-        self.intercept_ = (intercept[0] if self.fit_intercept else 0.0) if flat else intercept
-        if flat and isinstance(X, Tensor):
-            self.intercept_ = intercept[0]
+        if self.fit_intercept or isinstance(X, Tensor):
+            self.intercept_ = intercept[0] if flat else intercept
+        else:
+            self.intercept_ = 0.0
 
 
 class Classifier(ClassifierMixin, LinearModel):
@@ -206,9 +208,8 @@ class Classifier(ClassifierMixin, LinearModel):
         z = self.decision_function(X)
         if isinstance(z, Tensor):
             index = (z > 0).long() if z.ndim == 1 else z.argmax(1)
-            if isinstance(self.classes_, Tensor):
-                return self.classes_.to(index.device)[index]
-            return self.classes_[index.cpu().numpy()]
+            classes = _inputs.labels_like(self.classes_, z)
+            return classes[index if isinstance(classes, Tensor) else index.cpu().numpy()]
         classes = _as_array(self.classes_)
         return classes[(z > 0).astype(np.intp) if z.ndim == 1 else z.argmax(1)]
 

@@ -37,6 +37,8 @@ def read_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
             return X
     elif isinstance(X, Tensor):
         return _read_tensor(estimator, X, reset)
+    if getattr(X, "shape", None) and X.shape[-1] == 0:
+        raise DataError(f"Found array with 0 feature(s) (shape={tuple(X.shape)}) while a minimum of 1 is required.")
     if (
         X is not None
         and not hasattr(X, "shape")
@@ -110,7 +112,7 @@ def _first_bad(values: np.ndarray) -> tuple[int, Any] | None:
             float(value)
         except (TypeError, ValueError):
             if value is not None and type(value).__name__ not in ("NAType", "NaTType"):
-                return i, value
+                return i, value.item() if isinstance(value, np.generic) else value
     return None
 
 
@@ -181,6 +183,8 @@ def _array_target(y: Any, many: bool) -> np.ndarray:
             place = _first_bad(values.reshape(-1))
             where = "" if place is None else f": {place[1]!r} in row {place[0] // max(1, math.prod(values.shape[1:]))}"
             raise DataError(f"y holds values that are not numbers{where} ({error}).") from None
+    if values.ndim > 2:
+        raise DataError(f"y should be a 1d array, got an array of shape {values.shape} instead.")
     if many and values.ndim == 2:
         return values
     flat: np.ndarray = column_or_1d(values, warn=True)
@@ -207,20 +211,23 @@ def class_target(y: Any, X: Any) -> tuple[Any, Tensor]:
     else:
         labels, codes = _array_classes(y)
     require_length(codes, X.shape[0])
-    if isinstance(X, Tensor):
-        if isinstance(labels, np.ndarray) and labels.dtype.kind in "fiub":
-            labels = torch.from_numpy(np.ascontiguousarray(labels))
-        labels = labels.to(X.device) if isinstance(labels, Tensor) else labels
-        codes = codes.to(X.device)
-    else:
-        labels = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
-        codes = codes.cpu()
+    labels = labels_like(labels, X)
+    codes = codes.to(X.device if isinstance(X, Tensor) else "cpu")
     if len(labels) < 2:
         only = labels.tolist()[0]
         raise DataError(
             f"y has one class only, {only!r}: needs samples of at least 2 classes, or there is nothing to tell apart."
         )
     return labels, codes
+
+
+def labels_like(labels: Any, X: Any) -> Any:
+    """Labels in the kind of X, where they can be: text stays an array."""
+    if isinstance(X, Tensor):
+        if isinstance(labels, np.ndarray) and labels.dtype.kind in "fiub":
+            labels = torch.from_numpy(np.array(labels))
+        return labels.to(X.device) if isinstance(labels, Tensor) else labels
+    return labels.cpu().numpy() if isinstance(labels, Tensor) else labels
 
 
 def _tensor_classes(y: Tensor) -> tuple[Tensor, Tensor]:
@@ -231,7 +238,9 @@ def _tensor_classes(y: Tensor) -> tuple[Tensor, Tensor]:
         raise DataError(
             f"y should be a 1d array, got a tensor of shape {tuple(y.shape)} instead. For one-hot columns: y.argmax(1)."
         )
-    if y.is_complex() or y.is_floating_point():
+    if y.is_complex():
+        raise DataError("Complex data not supported: y is complex.")
+    if y.is_floating_point():
         values = _numbers(y, "y")
         if bool((values != values.floor()).any()):
             raise DataError(
@@ -278,6 +287,8 @@ def _array_classes(given: Any) -> tuple[np.ndarray, Tensor]:
 
 def _labels_array(y: Any) -> np.ndarray:
     values = _as_array(y)
+    if values.ndim > 2:
+        raise DataError(f"y should be a 1d array, got an array of shape {values.shape} instead.")
     if values.ndim == 0 or values.dtype.kind not in "OUSfiubc":
         found: np.ndarray = check_array(values, ensure_2d=False, dtype=None)
         return found

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sightline.certificate import Verdict
+from sightline.concomitant import solve_concomitant
 from sightline.data import Data
 from sightline.design_matrix import as_design
-from sightline.driver import warn_unless_optimal
+from sightline.driver import to_result, warn_unless_optimal
 from sightline.estimators import _inputs
 from sightline.estimators._base import (
     ConvergenceWarning,
@@ -27,9 +26,8 @@ from sightline.estimators._base import (
     solver_names,
 )
 from sightline.losses import Huber, Quantile
-from sightline.objective import Objective, Weights
+from sightline.objective import Objective
 from sightline.penalties import Penalty
-from sightline.result import Result
 
 _FOREIGN = ("highs", "highs-ds", "highs-ipm", "interior-point", "revised simplex")
 
@@ -141,7 +139,7 @@ class HuberRegressor(Regressor):
     Attributes
     ----------
     coef_ : (p,), in the dtype of X (float32 or float64) and on its device.  intercept_ : number.
-    scale_ : σ, in the units of y.
+    scale_ : σ, in the units of y; 0 where so many rows are fitted exactly that the minimum lies there.
     outliers_ : (n,) bool, the rows further than epsilon · σ from their prediction.
     n_iter_ : steps taken.  certificate_, result_ : proof and ``Result``.
     n_features_in_, feature_names_in_ : number of columns, and their names where X was a frame.
@@ -204,60 +202,28 @@ class HuberRegressor(Regressor):
         whole = as_design(X)
         design, kept, weight, _ = _inputs.gather(self, X, target, sample_weight)
         data = Data(design, kept, weight, None, None, _inputs.column_names(self))
-        result, scale = self._joint(data)
+        epsilon, alpha, intercept = float(self.epsilon), float(self.alpha), bool(self.fit_intercept)
+        solution, scale = solve_concomitant(
+            data,
+            epsilon,
+            alpha,
+            intercept,
+            float(self.tol) or 5e-324,
+            int(self.max_iter) or None,
+            start=self._start(None),
+            callback=None if self.max_iter else (lambda number, step: True),
+        )
+        # The problem that these weights solve once the scale is known.
+        loss = Huber(epsilon * scale) if scale > 0 else Quantile(0.5)
+        strength = alpha * scale / data.total_weight if scale > 0 else alpha / (2 * epsilon * data.total_weight)
+        objective = Objective(data, loss, Penalty(l2=strength), intercept)
+        result = to_result(objective, solution, scale=scale, epsilon=epsilon)
         self._deliver(result, X)
         self.n_iter_ = max(result.n_iter, 1)
         self.scale_ = scale
         residual = (whole.scores(result.weight[0].double()) + result.bias.double() - target.to(whole.device)).abs()
-        outliers = residual > scale * float(self.epsilon)
-        self.outliers_ = outliers if isinstance(X, torch.Tensor) else outliers.numpy()
+        rounding = 4 * torch.finfo(whole.dtype).eps * float(target.abs().max())
+        outliers = residual > max(scale * epsilon, rounding)
+        self.outliers_ = outliers.to(X.device) if isinstance(X, torch.Tensor) else outliers.numpy()
         warn_unless_optimal(result.certificate, ConvergenceWarning)
         return self
-
-    def _joint(self, data: Data) -> tuple[Result, float]:
-        """The joint optimum: the scale at which its derivative, 1 - mean min((r / σ)², epsilon²), vanishes."""
-        epsilon, alpha, total = float(self.epsilon), float(self.alpha), data.total_weight
-        start: Weights | None = self._start(None)
-        steps = 0
-
-        def at(scale: float) -> tuple[Result, float]:
-            nonlocal start, steps
-            penalty = Penalty(l2=alpha * scale / total)
-            objective = Objective(data, Huber(epsilon * scale), penalty, bool(self.fit_intercept))
-            result = self._optimum(objective, start)
-            start = Weights(result.weight[0].double(), result.bias[0].double())
-            residual = objective.scores(start) - data.y
-            steps += max(result.n_iter, 1)
-            return result, 1.0 - objective.mean((residual / scale).square_().clamp_(max=epsilon**2))
-
-        mean = Objective(data, Huber(1.0)).mean
-        spread = math.sqrt(mean((data.y - mean(data.y)).square()))
-        floor = max(10 * torch.finfo(torch.float64).eps, 1e-13 * spread)
-        scale = max(spread, floor)
-        result, slope = at(scale)
-        low, high = (floor, scale) if slope > 0 else (scale, math.inf)
-        for _ in range(100):
-            guess = scale * math.sqrt(max(1.0 - slope, 1e-4)) if slope > 0 or high == math.inf else scale
-            if not low < guess < high or guess == scale:
-                guess = math.sqrt(low * high)
-            tried, found = at(guess)
-            if slope and found != slope and found / slope < 1:
-                secant = guess * math.exp(-found * math.log(guess / scale) / (found - slope))
-            else:
-                secant = guess
-            low, high = (low, guess) if found > 0 else (guess, high)
-            scale, result, slope = guess, tried, found
-            if low < secant < high and secant != guess:
-                tried, found = at(secant)
-                low, high = (low, secant) if found > 0 else (secant, high)
-                scale, result, slope = secant, tried, found
-            width = (high if high < math.inf else 2 * scale) - low
-            if abs(slope) <= 1e-13 or abs(slope) * width <= 1e-15 * scale or scale <= 2 * floor:
-                break
-        inner = result.certificate
-        value = scale + 2 / scale * inner.value
-        gap = 2 / scale * inner.gap + abs(slope) * min(abs(scale - low), abs(high - scale), scale)
-        proven = gap <= (float(self.tol) or 5e-324) * value
-        verdict = (inner.verdict if inner.optimal else Verdict.OPTIMAL) if proven else Verdict.INACCURATE
-        certificate = replace(inner, verdict=verdict, value=value, gap=gap, scale=value, digits=None)
-        return replace(result, certificate=certificate, n_iter=steps), scale

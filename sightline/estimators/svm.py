@@ -159,6 +159,8 @@ class LinearSVC(Classifier):
         ]
         result = joined(results)
         self._deliver(result, X)
+        if not (self.fit_intercept or isinstance(X, Tensor)):
+            self.intercept_ = 0.0
         self.n_iter_ = max(result.n_iter, 1)
         warn_unless_optimal(result.certificate, ConvergenceWarning)
         return self
