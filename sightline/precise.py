@@ -89,8 +89,11 @@ class PreciseDesign:
         size = float(v.hi.abs().max())
         offset = self.objective.data.offset
         for rows, A in self.blocks():
-            z = A.product(v)
-            slip = A.product_error(size, float(z.hi.abs().max()))
+            if size > 0:
+                z = A.product(v)
+                slip = A.product_error(size, float(z.hi.abs().max()))
+            else:
+                z, slip = extended.dd(v.hi.new_zeros((A.n, v.hi.shape[1]))), 0.0
             if offset is not None:
                 z = extended.add_double(z, offset[rows, None])
                 slip += 2.0**-104 * float(z.hi.abs().max())

@@ -19,7 +19,7 @@ from sightline.bounds import Bound
 from sightline.digits import Root, correction, proven_digits, root_of_rows
 from sightline.extended import DD, UNIT
 from sightline.objective import Objective, Weights
-from sightline.precise import PreciseDesign
+from sightline.precise import CACHED, PreciseDesign
 from sightline.solvers.base import Step
 from sightline.working import rank_tolerance
 
@@ -126,18 +126,23 @@ def refined(objective: Objective) -> Refined:
     like = torch.ones(objective.p, dtype=torch.float64, device=data.design.device)
     strengths = penalty.l2_strengths(like) * like
     design = PreciseDesign(objective, strengths.sqrt() if penalty.l2 > 0 else None)
-    each = extended.dd(strengths / design.d / design.d)
-    scaled = extended.multiply(each, DD(like * summed.hi.to(like.device), like * summed.lo.to(like.device)))
-    if objective.intercept:
-        scaled = DD(torch.cat([scaled.hi, scaled.hi.new_zeros(1)]), torch.cat([scaled.lo, scaled.lo.new_zeros(1)]))
-    pull = torch.diag((scaled.hi[: objective.p] * design.q.square()).sqrt())
-    if objective.intercept:
-        pull = torch.cat([pull, pull.new_zeros((len(pull), 1))], 1)
+    scaled = extended.dd(torch.zeros((design.P, 1), dtype=torch.float64, device=like.device))
+    if penalty.l2 > 0:
+        each = extended.dd(strengths / design.d / design.d)
+        each = extended.multiply(each, DD(like * summed.hi.to(like.device), like * summed.lo.to(like.device)))
+        scaled.hi[: design.p, 0], scaled.lo[: design.p, 0] = each.hi, each.lo
 
     def rows() -> Iterator[Tensor]:
         for part, A in design.centred_rows():
             yield A if weight is None else A * weight[part, None].sqrt()
         if penalty.l2 > 0:
+            pull = torch.zeros((design.p, design.P), dtype=torch.float64, device=like.device)
+            pull.diagonal().copy_((scaled.hi[: design.p, 0] * design.q.square()).sqrt())
             yield pull
 
-    return Refined(design, root_of_rows(rows(), rows()), DD(scaled.hi[:, None], scaled.lo[:, None]), total)
+    if design.n * design.P <= CACHED:
+        kept = list(rows())
+        root = root_of_rows(kept, kept)
+    else:
+        root = root_of_rows(rows(), rows())
+    return Refined(design, root, scaled, total)
