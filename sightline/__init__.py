@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "fit": "driver", "solve": "driver", "ConvergenceWarning": "driver",
     "Result": "result", "load": "model_file", "ModelFileError": "model_file",
+    "certify": "certifying",
     "Certificate": "certificate", "Verdict": "certificate", "Witness": "certificate",
     "Data": "data", "DataError": "data", "make_data": "data",
     "Objective": "objective", "Weights": "objective",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,10 +13,10 @@ import torch
 
 from sightline.bounds import EPS, relative_scale
 from sightline.certificate import Certificate, Verdict, Witness
-from sightline.data import Data, make_data
+from sightline.data import make_data
 from sightline.losses import Loss, as_loss
-from sightline.objective import Objective, Weights
-from sightline.penalties import Penalty, as_penalty
+from sightline.objective import Objective, Weights, problem, weights_from
+from sightline.penalties import Penalty
 from sightline.result import Result
 from sightline.separability import Falling
 from sightline.solvers.base import Solver, Step
@@ -98,43 +99,14 @@ def fit(
         X, y, loss, sample_weight=sample_weight, class_weight=class_weight, offset=offset, columns=columns,
         classes=classes,
     )
-    if C is not None:
-        strength = strength_of(C, strength, data)
-        penalty = "l2" if penalty is None else penalty
-        if strength == 0:
-            penalty, strength = None, None
-    objective = Objective(data, loss, as_penalty(penalty, strength=strength, l1_ratio=l1_ratio), fit_intercept)
-    begin = None if start is None else _start(objective, start)
+    objective = problem(data, loss, penalty, strength, C, l1_ratio, fit_intercept)
+    begin = None if start is None else weights_from(objective, start)
     solution = solve(
         objective, solver=solver, tol=tol, max_iter=max_iter, time_limit=time_limit, start=begin, callback=callback
     )
     if warn:
         warn_unless_optimal(solution.certificate)
     return to_result(objective, solution)
-
-
-def strength_of(C: float, strength: float | None, data: Data) -> float:
-    """scikit-learn's C as the strength of the mean form: 1 / (C Σ weight)."""
-    if strength is not None:
-        raise ValueError("C= and strength= say the same thing; give one of them.")
-    if not C > 0:
-        raise ValueError(f"C={C}; it must be a positive number (inf for no penalty).")
-    return 1.0 / (C * data.total_weight)
-
-
-def _start(objective: Objective, start: tuple[Any, Any]) -> Weights:
-    zeros = objective.zeros()
-    weight, bias = (torch.as_tensor(v, dtype=torch.float64, device=zeros.coef.device) for v in start)
-    try:
-        if objective.outputs is None:
-            return Weights(weight.reshape(objective.p), bias.reshape(()))
-        return Weights(weight.reshape(objective.outputs, objective.p).T, bias.reshape(objective.outputs))
-    except RuntimeError:
-        k = objective.outputs or 1
-        raise ValueError(
-            f"start has shapes {tuple(weight.shape)} and {tuple(bias.shape)};"
-            f" it must be ({k}, {objective.p}) and ({k},)."
-        ) from None
 
 
 def to_result(objective: Objective, solution: Solution, **extra: Any) -> Result:
@@ -374,8 +346,5 @@ class _Run:
 
 def warn_unless_optimal(certificate: Certificate, category: type[Warning] = ConvergenceWarning) -> None:
     """Warn, with the number, exactly when the weights are not proven optimal."""
-    if certificate.optimal:
-        return
-    import warnings
-
-    warnings.warn(str(certificate), category, stacklevel=3)
+    if not certificate.optimal:
+        warnings.warn(str(certificate), category, stacklevel=3)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch import Tensor
 from sightline.data import Data
 from sightline.design_matrix import SparseDesign
 from sightline.losses import Loss
-from sightline.penalties import NONE, Penalty
+from sightline.penalties import NONE, Penalty, as_penalty
 
 
 @dataclass(frozen=True)
@@ -269,3 +270,41 @@ class Objective:
         scale = total.diagonal(dim1=0, dim2=2).diagonal(dim1=0, dim2=1).mean(0).clamp(min=1e-300)
         total += torch.diag(scale / k)[None, :, None, :]
         return total.reshape(k * size, k * size)
+
+
+def problem(
+    data: Data, loss: Loss, penalty: str | Penalty | None, strength: float | None, C: float | None,
+    l1_ratio: float | None, fit_intercept: bool,
+) -> Objective:
+    """The objective that the arguments of ``fit`` mean."""
+    if C is not None:
+        strength = strength_of(C, strength, data)
+        penalty = "l2" if penalty is None else penalty
+        if strength == 0:
+            penalty, strength = None, None
+    return Objective(data, loss, as_penalty(penalty, strength=strength, l1_ratio=l1_ratio), fit_intercept)
+
+
+def strength_of(C: float, strength: float | None, data: Data) -> float:
+    """scikit-learn's C as the strength of the mean form: 1 / (C Σ weight)."""
+    if strength is not None:
+        raise ValueError("C= and strength= say the same thing; give one of them.")
+    if not C > 0:
+        raise ValueError(f"C={C}; it must be a positive number (inf for no penalty).")
+    return 1.0 / (C * data.total_weight)
+
+
+def weights_from(objective: Objective, start: tuple[Any, Any]) -> Weights:
+    """Weights of the problem's shape from (weight, bias), shapes (K, p) and (K,)."""
+    zeros = objective.zeros()
+    weight, bias = (torch.as_tensor(v, dtype=torch.float64, device=zeros.coef.device) for v in start)
+    try:
+        if objective.outputs is None:
+            return Weights(weight.reshape(objective.p), bias.reshape(()))
+        return Weights(weight.reshape(objective.outputs, objective.p).T, bias.reshape(objective.outputs))
+    except RuntimeError:
+        k = objective.outputs or 1
+        raise ValueError(
+            f"start has shapes {tuple(weight.shape)} and {tuple(bias.shape)};"
+            f" it must be ({k}, {objective.p}) and ({k},)."
+        ) from None

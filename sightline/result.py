@@ -97,6 +97,15 @@ class Result:
             return torch.stack([torch.sigmoid(-z), torch.sigmoid(z)], 1)
         return torch.softmax(z, 1)
 
+    def certify(self, X: Any, y: Any, **options: Any) -> Certificate:
+        """The certificate of these weights on other data (or the same): ``sl.certify`` with this model's problem.
+
+        ``options`` are those of ``sl.certify``; loss, penalty and intercept are the model's where they are not given.
+        """
+        from sightline.certifying import certify
+
+        return certify(self, X, y, **options)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a safetensors file, whole or not at all, with a checksum; ``sl.load`` reads it.
 
