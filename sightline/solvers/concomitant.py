@@ -29,7 +29,7 @@ from sightline.penalties import Penalty
 from sightline.projection import without_penalty
 from sightline.solvers.crossover import vertex
 from sightline.solvers.factor import cholesky
-from sightline.solvers.interior_point import follow, start
+from sightline.solvers.interior_point import follow, path_from
 from sightline.solvers.kinks import as_kinks, flat, unflat
 from sightline.solvers.margin import InteriorPoint
 
@@ -190,9 +190,9 @@ class Concomitant:
         problem = as_kinks(self.median)
         zeros = torch.zeros_like(problem.linear)
         size = float((problem.share * problem.kink.abs()).sum())
-        at = start(problem, zeros, size if size > 0 else 1.0)
+        begin = path_from(problem, zeros, size if size > 0 else 1.0)
         best: JointStep | None = None
-        for number, at in enumerate(follow(problem, at)):
+        for number, at in enumerate(follow(problem, begin)):
             if number > 60 or at.complementarity <= 1e-14 * self.median.null_value:
                 break
         for end in ((at.weights, at.theta[: problem.n]), vertex(problem, at)):

@@ -30,7 +30,7 @@ def vertex(problem: Kinks, at: Path) -> tuple[Tensor, Tensor] | None:
     kinks = mean_size(problem, kink - torch.dot(problem.share, problem.kink) / problem.share.sum())
     size = torch.full_like(width, max(mean_size(problem, at.residual), 1e-4 * kinks))
     if problem.slope is not None:
-        size[n:] = at.weights[:-1].abs().mean()
+        size[n:] = max(float(at.weights[:-1].abs().mean()), 1e-4 * kinks)
     on_kink = spread * width < size
     rows = on_kink[:n].nonzero()[:, 0]
     theta = torch.where(at.up > at.down, high, low)
@@ -74,7 +74,8 @@ def _newton(problem: Kinks, at: Path) -> tuple[Tensor, Tensor] | None:
     if problem.slope is not None:
         two = torch.ones_like(wall) if problem.all_rows[4] is None else problem.all_rows[4][n:]
         spread = at.up[n:] / at.above[n:] + two * at.down[n:] / at.below[n:]
-        zero = spread * (problem.all_rows[3] - problem.all_rows[2])[n:] < weights[:-1].abs().mean()
+        size = max(float(weights[:-1].abs().mean()), 1e-4 * mean_size(problem, problem.kink))
+        zero = spread * (problem.all_rows[3] - problem.all_rows[2])[n:] < size
         weights[:-1] = torch.where(zero, 0.0, weights[:-1])
         sign = torch.where(zero, 0.0, problem.slope * torch.sign(weights[:-1]))
         wall = torch.where(zero, 1.0, 0.0)
@@ -89,9 +90,13 @@ def _newton(problem: Kinks, at: Path) -> tuple[Tensor, Tensor] | None:
         curvature = part.share / soft
         if problem.slope is not None:
             curvature = torch.cat([curvature, wall * (1e12 * float(curvature.max()) if len(curvature) else 1.0)])
+        if part.n == 0 and not bool((problem.ridge > 0).all()):
+            break
         try:
             weights = weights - normal_equations(part, curvature)(gradient)
         except FloatingPointError:
+            return None
+        if not bool(torch.isfinite(weights).all()):
             return None
     residual = problem.apply(weights)[:n] - problem.kink
     return weights, torch.minimum(torch.maximum(residual / soft, problem.low), problem.high)

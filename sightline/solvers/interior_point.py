@@ -49,7 +49,7 @@ class Path:
     dual_residual: Tensor | None = None
 
 
-def start(problem: Kinks, weights: Tensor, barrier: float | None = None) -> Path:
+def path_from(problem: Kinks, weights: Tensor, barrier: float | None = None) -> Path:
     """The point whose slacks and θ are on the central path for the given weights; ``barrier`` is a residual's size
     below which θ should not yet be decided (by default the mean size of the residuals)."""
     weights = torch.cat([weights[:-1].clamp(min=0), weights[-1:]]) if problem.positive else weights
@@ -65,7 +65,7 @@ def start(problem: Kinks, weights: Tensor, barrier: float | None = None) -> Path
     high = problem.all_rows[3][n:]
     above = torch.maximum(high + gradient / t, (0.1 * gradient.abs().mean() / t).clamp(min=TINY))
     scale = mean_size(problem, problem.apply(torch.zeros_like(weights)) - problem.all_rows[1])
-    usual = 0.1 * (float(weights[:-1].mean()) or scale)
+    usual = max(0.1 * float(weights[:-1].mean()), 0.01 * scale)
     coef = torch.maximum(weights[:-1], (0.25 * size / above).clamp(max=usual))
     above = torch.maximum(above, 0.25 * size / coef)
     weights = torch.cat([coef, weights[-1:]])
@@ -178,6 +178,11 @@ def _lengths(
     return 1 / max(worst_primal, 1.0), 1 / max(worst_dual, 1.0)
 
 
+def wide(problem: Kinks) -> bool:
+    """There are so many more columns than rows that matrices of the rows' size are the better ones."""
+    return problem.p > max(SMALL, 3 * problem.n)
+
+
 def normal_equations(problem: Kinks, d: Tensor) -> Solve:
     """Solver of ([X,1]' diag(d) [X,1] + ridge + coefficient rows) x = r.
 
@@ -188,7 +193,7 @@ def normal_equations(problem: Kinks, d: Tensor) -> Solve:
     rows, diagonal = d[: problem.n], problem.ridge
     if problem.slope is not None:
         diagonal = diagonal + d[problem.n :]
-    if problem.n < problem.p and problem.p > SMALL and bool((diagonal > 0).all()):
+    if wide(problem) and bool((diagonal > 0).all()):
         return _by_rows(problem, rows, diagonal)
     p = problem.p
     gram = torch.zeros((p + 1, p + 1), dtype=torch.float64, device=d.device)

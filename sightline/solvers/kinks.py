@@ -12,7 +12,7 @@ needs it; everything else in it is linear or quadratic:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -108,6 +108,13 @@ class Kinks:
     def quadratic(self, weights: Tensor) -> Tensor:
         """Gradient of the quadratic part, (p + 1,)."""
         return torch.cat([self.ridge * weights[:-1], weights.new_zeros(1)])
+
+    def columns(self, index: Tensor) -> Kinks:
+        """The problem of the chosen coefficients alone, the others zero."""
+        linear = torch.cat([self.linear[:-1][index], self.linear[-1:]])
+        slope = None if self.slope is None else self.slope[index]
+        design = self.design.columns(index)
+        return replace(self, design=design, linear=linear, ridge=self.ridge[index], slope=slope)
 
     def select(self, rows: Tensor, linear: Tensor) -> Kinks:
         """The problem of the chosen rows alone; those left out are in ``linear``."""

@@ -1,4 +1,4 @@
-"""Exact method for losses with kinks (hinge, quantile), any penalty: interior point, sifted rows, crossover.
+"""Exact method for hinge, quantile and Huber's loss with any penalty: interior point, sifted rows, crossover.
 
 Few rows: the interior-point method on all of them.  Many rows: most of them end far from their kink, where the loss is
 linear, so only rows near it need the method's slacks.  A guess (an interior-point solution of a sample, then Newton
@@ -17,18 +17,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sightline.bounds import EPS, NO_BOUND, Bound, duality_gap, relative_scale
+from sightline.bounds import Bound
 from sightline.objective import Objective, Weights
 from sightline.solvers.base import Solver, Step
-from sightline.solvers.crossover import vertex
-from sightline.solvers.interior_point import Path, follow, normal_equations, start
+from sightline.solvers.interior_point import Path, follow, normal_equations, path_from, wide
 from sightline.solvers.kinks import Kinks, as_kinks, flat, mean_size, unflat
 from sightline.solvers.newton import Newton
+from sightline.solvers.stage import Stage, value_of, weights_of
 
 BANDS = (0.3, 0.1)  # shares of the rows nearest to their kink that give the curvature of each Newton step
 CURVATURE_ROWS = 60  # rows a column, of those, that are enough for it
 NEWTON_STEPS = 15  # Newton steps for Huber's loss before the interior-point method takes over
-STALLED = 0.98  # an interior-point step that leaves more of the complementarity than this is a failure
 
 
 @dataclass(frozen=True)
@@ -66,14 +65,17 @@ class InteriorPoint(Solver):
             return
         few = self.sift_rows == 0 or objective.n < max(self.sift_rows, 2 * self.sample * objective.p)
         if few:
-            at = _begin(problem, begin, warm)
-            yield from _Round(objective, problem, problem, None, None, at).steps()
+            stage = Stage(objective, problem, problem, None, None, _begin(problem, begin, warm))
+            if wide(problem) and problem.slope is not None:
+                yield from self._few_columns(stage)
+                return
+            yield from stage.steps()
             return
         if problem.soft > 0:
             yield from self._smooth(objective, problem, begin, warm)
             return
         weights, residual, value = self._guess(problem, begin, warm)
-        yield Step(_weights(problem, weights), value, math.inf)
+        yield Step(weights_of(problem, weights), value, math.inf)
         count = min(objective.n, max(self.band * objective.p, 1500, objective.n // 33))
         active = torch.zeros(objective.n, dtype=torch.bool, device=residual.device)
         while True:
@@ -83,16 +85,44 @@ class InteriorPoint(Solver):
             whole = len(rows) == objective.n
             linear = problem.linear if whole else problem.linear + problem.adjoint(_data_rows(problem, fixed))
             part = problem if whole else problem.select(rows, linear)
-            stage = _Round(objective, problem, part, None if whole else rows, fixed, _warm(part, weights))
+            stage = Stage(objective, problem, part, None if whole else rows, fixed, path_from(part, weights))
             yield from stage.steps()
-            if whole or (stage.good and not stage.crossed):
+            if whole or (stage.done and not stage.crossed):
                 return
             if stage.good:
                 weights, residual = stage.weights, stage.residual
                 active[stage.crossed_rows] = True
                 count = min(objective.n, max(count, 2 * stage.crossed))
-            else:  # the rows left free do not hold the problem: more of them
+            if not stage.crossed:  # the rows left free do not hold the problem: more of them
                 count = min(objective.n, 4 * max(count, len(rows)))
+
+    def _few_columns(self, stage: Stage) -> Iterator[Step]:
+        """Many columns and an L1 part or sign constraint: all of them until it shows which can differ from zero, then
+        those alone, with more where the dual point asks for it."""
+        problem, objective = stage.problem, stage.objective
+        stage.until = 1e-4
+        yield from stage.steps()
+        at, chosen = stage.last, torch.zeros(problem.p, dtype=torch.bool, device=problem.share.device)
+        weights, theta = at.weights, at.theta[: problem.n]
+        assert problem.slope is not None
+        for _ in range(20):
+            v = -(problem.linear[:-1] + problem.design.adjoint(problem.share * theta) + problem.ridge * weights[:-1])
+            ratio = (v if problem.positive else v.abs()) - problem.slope
+            ratio = ratio / problem.slope.clamp(min=1e-3 * float(problem.slope.max()) + 1e-300)
+            near = (ratio > -0.2) | (weights[:-1].abs() > 1e-2 * weights[:-1].abs().max())
+            most = min(problem.p, max(2 * problem.n, 200))
+            if int(near.sum()) > most:
+                near = torch.zeros_like(near).index_fill_(0, ratio.topk(most).indices, True)
+            before = int(chosen.sum())
+            chosen |= near
+            columns = chosen.nonzero()[:, 0]
+            if len(columns) == before:
+                break
+            part = problem.columns(columns)
+            inner = torch.cat([weights[:-1][columns], weights[-1:]])
+            stage = Stage(objective, problem, part, None, None, _begin(part, inner, False), columns)
+            yield from stage.steps()
+            weights, theta = stage.weights, stage.last.theta[: problem.n]
 
     def _smooth(self, objective: Objective, problem: Kinks, begin: Tensor, warm: bool) -> Iterator[Step]:
         """Huber's loss on many rows: Newton's method from a sample's solution; all rows here where it gets stuck."""
@@ -106,7 +136,7 @@ class InteriorPoint(Solver):
             else:
                 if step.bound.gap <= 1e-9 * abs(step.value):
                     return
-        yield from _Round(objective, problem, problem, None, None, _begin(problem, begin, True)).steps()
+        yield from Stage(objective, problem, problem, None, None, _begin(problem, begin, True)).steps()
 
     def _guess(self, problem: Kinks, begin: Tensor, warm: bool) -> tuple[Tensor, Tensor, float]:
         """Weights near the optimum, the residuals of all rows and the objective there."""
@@ -114,14 +144,14 @@ class InteriorPoint(Solver):
         if not warm:
             weights = self._from_sample(problem)
         residual = problem.apply(weights)[: problem.n] - problem.kink
-        value = _value(problem, weights, residual)
+        value = value_of(problem, weights, residual)
         for share in BANDS:
             step = _newton(problem, weights, residual, share)
             if step is None:
                 break
-            trial = weights + step
+            trial = flat(weights_of(problem, weights + step))
             after = problem.apply(trial)[: problem.n] - problem.kink
-            better = _value(problem, trial, after)
+            better = value_of(problem, trial, after)
             if not better < value:
                 break
             weights, residual, value = trial, after, better
@@ -138,112 +168,9 @@ class InteriorPoint(Solver):
         weights = torch.zeros_like(problem.linear)
         for at in follow(part, _begin(part, weights, False)):
             weights = at.weights
-            if at.complementarity < 0.02 * _value(part, weights, at.residual[: part.n]):
+            if at.complementarity < 0.02 * value_of(part, weights, at.residual[: part.n]):
                 break
         return weights
-
-
-class _Round:
-    """The interior-point method on some of the rows, seen from all of them.
-
-    rows : indices of the free rows, None for all; fixed : θ of the others (zero at free rows).
-    After ``steps``: good (the rows left free hold the problem), crossed (fixed rows that changed sides), weights,
-    residual.
-    """
-
-    def __init__(
-        self, objective: Objective, problem: Kinks, part: Kinks, rows: Tensor | None, fixed: Tensor | None, at: Path
-    ) -> None:
-        self.objective, self.problem, self.part = objective, problem, part
-        self.rows, self.fixed, self.at = rows, fixed, at
-        self.good = rows is None
-        self.crossed, self.crossed_rows = 0, torch.zeros(0, dtype=torch.int64)
-        self.weights, self.residual = at.weights, at.residual[: part.n]
-        self.gap = math.inf
-
-    def steps(self) -> Iterator[Step]:
-        """Steps of the whole problem; rows crossing sides end the round."""
-        last, tried, slow = math.inf, math.inf, 0
-        least = relative_scale(self.objective, 0.0)
-        shown = True
-        at = self.at
-        for at in follow(self.part, self.at):
-            inner = _value(self.part, at.weights, at.residual[: self.part.n])
-            size = max(abs(inner), least)
-            slow = slow + 1 if at.complementarity > STALLED * last else 0
-            if slow > 4 and (self.rows is not None or at.complementarity < 1e-6 * size or slow > 20):
-                break
-            last = at.complementarity
-            shown = at.complementarity <= (1e-3 if self.rows is None else 1e-5) * size or inner <= 0
-            if not shown:
-                if self.rows is None:
-                    yield Step(_weights(self.problem, at.weights), inner, _norm(at))
-                continue
-            step = self._step(at.weights, at.theta[: self.part.n], _norm(at))
-            yield step
-            lost = step.value - inner if self.rows is not None else 0.0
-            if self.crossed and lost > at.complementarity:
-                return
-            relative = step.bound.gap / size
-            if relative <= 1e-5 and relative < 0.01 * tried:
-                tried = relative
-                polished = self._polished(at)
-                if polished is not None and polished.bound.gap < step.bound.gap:
-                    yield polished
-                    if polished.bound.gap <= 64 * EPS * size:
-                        return
-            if at.complementarity <= EPS * size:
-                return
-        if not shown and self.rows is None:
-            yield self._step(at.weights, at.theta[: self.part.n], _norm(at))
-            polished = self._polished(at)
-            if polished is not None:
-                yield polished
-
-    def _polished(self, at: Path) -> Step | None:
-        end = vertex(self.part, at)
-        return None if end is None else self._step(*end, _norm(at))
-
-    def _step(self, vector: Tensor, theta: Tensor, norm: float) -> Step:
-        """The step at weights (p + 1,) with θ of the free rows."""
-        problem, objective = self.problem, self.objective
-        weights = _weights(problem, vector)
-        residual = problem.apply(flat(weights))[: problem.n] - problem.kink
-        value = objective.mean(problem.loss(residual)) + objective.penalty.value(weights.coef)
-        if self.rows is not None:
-            assert self.fixed is not None
-            whole = self.fixed.clone()
-            whole[self.rows] = theta
-            theta = whole
-            outside = torch.where(self.fixed == 0, 0.0, torch.where(residual > 0, problem.high, problem.low))
-            across = (outside - self.fixed) * residual > 0
-            across[self.rows] = False
-            self.crossed_rows = across.nonzero()[:, 0]
-            self.crossed = len(self.crossed_rows)
-        self.good = True
-        self.weights, self.residual = flat(weights), residual
-        bound = duality_gap(objective, weights, value, theta) if math.isfinite(value) else NO_BOUND
-        return Step(weights, value, norm, bound)
-
-
-def _weights(problem: Kinks, vector: Tensor) -> Weights:
-    """Weights with the sign constraint met."""
-    weights = unflat(vector)
-    return Weights(weights.coef.clamp(min=0), weights.intercept) if problem.positive else weights
-
-
-def _norm(at: Path) -> float:
-    return math.inf if at.dual_residual is None else float(at.dual_residual.norm())
-
-
-def _value(problem: Kinks, weights: Tensor, residual: Tensor) -> float:
-    """Objective of a problem with kinks (its linear part included)."""
-    coef = weights[:-1]
-    total = torch.dot(problem.share, problem.loss(residual)) + torch.dot(problem.linear, weights)
-    total = total + 0.5 * (problem.ridge * coef.square()).sum()
-    if problem.slope is not None:
-        total = total + (problem.slope * coef.abs()).sum()
-    return float(total)
 
 
 def _data_rows(problem: Kinks, theta: Tensor) -> Tensor:
@@ -256,9 +183,9 @@ def _begin(problem: Kinks, weights: Tensor, warm: bool) -> Path:
     """Where the path starts: at the given weights, or the least-squares fit of the kinks, tilted by the boxes."""
     size = mean_size(problem, problem.apply(weights) - problem.all_rows[1])
     if warm:
-        return _warm(problem, weights)
+        return path_from(problem, weights)
     if problem.n < 2 * problem.p:
-        return start(problem, weights, 4 * size)
+        return path_from(problem, weights, 4 * size)
     weak = problem.share
     if problem.soft > 0:
         size = 0.0
@@ -269,17 +196,13 @@ def _begin(problem: Kinks, weights: Tensor, warm: bool) -> Path:
     try:
         weights = normal_equations(problem, weak)(problem.adjoint(target))
     except FloatingPointError:
-        return start(problem, weights, 4 * size)
+        return path_from(problem, weights, 4 * size)
     near = mean_size(problem, problem.apply(weights) - problem.all_rows[1])
     if problem.soft > 0:
         # Slacks of the size of what lies outside of the quadratic part.
         size = max(near - float(problem.high.max()), 0.2 * min(near, float(problem.high.max())))
-        return start(problem, weights, size)
-    return start(problem, weights, max(near, 0.05 * size))
-
-
-def _warm(problem: Kinks, weights: Tensor) -> Path:
-    return start(problem, weights)
+        return path_from(problem, weights, size)
+    return path_from(problem, weights, max(near, 0.05 * size))
 
 
 def _newton(problem: Kinks, weights: Tensor, residual: Tensor, share: float) -> Tensor | None:
