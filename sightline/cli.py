@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ class _Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo("\nsightline: interrupted before there was a model; nothing was written", err=True)
+            click.echo("\nsightline: interrupted; no model was written", err=True)
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             raise
@@ -58,7 +59,7 @@ class _Commands(click.Group):
 def _expected(error: Exception) -> str | None:
     """The sentence of an error that the input made, or None."""
     if isinstance(error, ValueError):  # with TableError and DataError, which derive from it
-        return str(error)
+        return str(error) if type(error) is not ValueError or _said_on_purpose(error) else None
     if isinstance(error, OSError):
         name = error.filename
         what = error.strerror or str(error)
@@ -66,6 +67,12 @@ def _expected(error: Exception) -> str | None:
     if isinstance(error, MemoryError):
         return "there is not enough memory for this; try fewer columns, or a machine with more"
     return None
+
+
+def _said_on_purpose(error: Exception) -> bool:
+    """Whether a `raise` of Sightline's own made the error, not a slip in its code or in a library's."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return last.filename.startswith(os.path.dirname(__file__)) and (last.line or "").lstrip().startswith("raise")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -79,6 +86,9 @@ def main() -> None:
     sightline show MODEL                        the table again
     sightline certify MODEL data.csv            how far the model is from the best on that data
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter gets "?"
 
 
 def _reading(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -44,6 +44,12 @@ _PROOFS = {
     "optimum of the overlapping rows": "the overlapping rows have an optimum; the others cost at least nothing",
 }
 
+_ADVICE = {
+    Verdict.NO_MINIMUM: "What to do: --C 1, or a smaller C for a stronger penalty, makes an optimum exist.",
+    Verdict.INACCURATE: "Allow more: --max-iter or --time-limit; or ask for less: --tol.",
+    Verdict.INTERRUPTED: "Run it again without stopping it, or ask for less: --tol.",
+}
+
 
 @dataclass(frozen=True)
 class Coefficient:
@@ -147,18 +153,13 @@ class Summary:
         return self.facts.get("target") or "the target"
 
     @property
-    def source(self) -> str:
-        """The name of the training file, or 'the data'."""
-        return self.facts.get("source") or "the data"
-
-    @property
     def title(self) -> str:
         """The sentence of what was fitted."""
         p = self.result.weight.shape[1]
         test = self.facts["rows"]["test"]
         rows = f"{self.result.rows:,} rows" + (f", {test:,} more held out" if test else "")
         columns = "1 column" if p == 1 else f"{p:,} columns"
-        return f"{self.name}: {self.target} on {columns} of {self.source} ({rows})"
+        return f"{self.name}: {self.target} on {columns} of {self.facts['source'] or 'the data'} ({rows})"
 
     @property
     def scores(self) -> str:
@@ -250,7 +251,7 @@ class Summary:
     def metric_rows(self) -> list[tuple[str, list[float | None], str]]:
         """(name, values on train and test, what it is) of each metric."""
         parts = self.facts["metrics"]
-        names: dict[str, str] = {name: about for part in parts.values() for name, _, about in part}
+        names = {name: about for part in parts.values() for name, _, about in part}
         values = {which: {name: value for name, value, _ in part} for which, part in parts.items()}
         return [(name, [values[which].get(name) for which in parts], about) for name, about in names.items()]
 
@@ -284,19 +285,12 @@ class Summary:
     def proof(self) -> str:
         """What proves the gap, in words."""
         method = self.result.certificate.method
-        words = _PROOFS.get(method)
+        words = _PROOFS.get(method.removeprefix("optimum found beside it; "))
         return method if words is None else f"{method}: {words}"
 
     def advice(self) -> str | None:
         """What to do about a verdict that is not OPTIMAL."""
-        verdict = self.result.certificate.verdict
-        if verdict is Verdict.NO_MINIMUM:
-            return "What to do: --C 1, or a smaller C for a stronger penalty, makes an optimum exist."
-        if verdict is Verdict.INACCURATE:
-            return "Allow more: --max-iter or --time-limit; or ask for less: --tol."
-        if verdict is Verdict.INTERRUPTED:
-            return "Run it again without stopping it, or ask for less: --tol."
-        return None
+        return _ADVICE.get(self.result.certificate.verdict)
 
     def proof_dict(self) -> dict[str, Any]:
         """The certificate as values for JSON, with None for what is not finite."""
@@ -306,8 +300,9 @@ class Summary:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON: what the table shows, and the certificate."""
         return {
-            "model": self.name, "loss": self.result.loss.name, "penalty": self.penalty_words, "target": self.target,
-            "classes": None if self.result.classes is None else list(self.result.classes), "source": self.source,
+            "model": self.name, "loss": self.result.loss.name, "penalty": self.penalty_words,
+            "target": self.facts["target"], "source": self.facts["source"],
+            "classes": None if self.result.classes is None else list(self.result.classes),
             "rows": self.facts["rows"], "solver": self.result.solver, "steps": self.result.n_iter,
             "coefficients": [
                 {
@@ -348,7 +343,7 @@ def number(value: float | None, digits: int = 4) -> str:
 
 def beside(value: float, error: float | None) -> str:
     """An estimate with the digits that its standard error makes worth showing."""
-    if not error or value == 0 or not math.isfinite(error):
+    if not error or not math.isfinite(error) or abs(value) >= 1e7:
         return number(value)
-    digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 3
-    return number(value, min(max(digits, 2), 8)) if digits > 0 else number(value, 1)
+    places = 2 - math.floor(math.log10(error))
+    return number(value, 3) if places > 7 else f"{value:,.{max(places, 0)}f}"

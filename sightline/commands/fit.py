@@ -213,6 +213,8 @@ def _saved(result: Result, place: Path) -> tuple[Path, Path]:
 def _say(request: Request, problem: _Problem, result: Result, saved: tuple[Path, Path]) -> None:
     summary = Summary.of(result)
     tell(problem.notes, request.quiet)
+    if not result.certificate.optimal and (request.quiet or request.as_json):
+        tell([f"{summary.verdict()} {summary.advice() or ''}".strip()], mark="warning: ")
     if request.as_json:
         files = {"model": str(saved[0]), "report": str(saved[1])}
         sys.stdout.write(json.dumps({**summary.to_dict(), "files": files}, indent=2, ensure_ascii=False) + "\n")

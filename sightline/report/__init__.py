@@ -13,7 +13,7 @@ __all__ = ["page", "report"]
 
 def page(result: Result, model: str = "model.safetensors") -> str:
     """The page as text.  model : where the model is saved, for the lines that load it."""
-    from sightline.report.page import Page
+    from sightline.report.layout import Page
     from sightline.summary import Summary
 
     return Page(Summary.of(result), model).html()

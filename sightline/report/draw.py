@@ -20,6 +20,8 @@ def digits(value: float | None, count: int = 4) -> str:
 
 def small(value: float, count: int = 1) -> str:
     """A number as a power of ten, `1e−6`, with ``count`` decimals."""
+    if not math.isfinite(value):
+        return digits(value)
     mantissa, exponent = f"{value:.{count}e}".split("e")
     return f"{mantissa}e{int(exponent)}".replace("-", "−")
 

@@ -112,23 +112,22 @@ def gap(summary: Summary) -> str | None:
 def predictions(summary: Summary) -> list[str]:
     """The pictures of how well it predicts, that the loss has."""
     facts = summary.facts["picture"] or {}
-    where = "held-out rows" if facts.get("rows") == "test" else "the rows it was fitted on"
     n = facts.get("n", 0)
     found = []
     if facts.get("histogram"):
-        found.append(histogram(facts["histogram"], summary, where))
+        found.append(histogram(facts["histogram"], summary))
     if facts.get("calibration"):
-        found.append(calibration(facts["calibration"], summary, where))
+        found.append(calibration(facts["calibration"], summary))
     if facts.get("confusion"):
-        found.append(confusion(facts["confusion"], n, where))
+        found.append(confusion(facts["confusion"], n))
     if facts.get("rates"):
-        found.append(rates(facts["rates"], where))
+        found.append(rates(facts["rates"]))
     if facts.get("points"):
-        found.append(scatter(facts["points"], n, summary, where))
+        found.append(scatter(facts["points"], n, summary))
     return found
 
 
-def confusion(facts: dict[str, Any], n: int, where: str) -> str:
+def confusion(facts: dict[str, Any], n: int) -> str:
     """Counts of what was true by what was predicted."""
     classes, counts = facts["classes"], facts["counts"]
     head = "".join(f'<th scope="col">{escape(c)}</th>' for c in classes)
@@ -147,10 +146,10 @@ def confusion(facts: dict[str, Any], n: int, where: str) -> str:
         f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
     right = sum(counts[k][k] for k in range(len(classes)))
-    return figure("Right and wrong", f"{right:,} of {n:,} rows are told rightly; {where}.", table)
+    return figure("Right and wrong", f"{right:,} of {n:,} rows are told rightly.", table)
 
 
-def histogram(facts: dict[str, Any], summary: Summary, where: str) -> str:
+def histogram(facts: dict[str, Any], summary: Summary) -> str:
     """How the two classes spread over the predictions: one upwards, the other downwards."""
     first, second = facts["counts"]
     names = [str(c) for c in summary.result.classes or ("0", "1")]
@@ -171,10 +170,10 @@ def histogram(facts: dict[str, Any], summary: Summary, where: str) -> str:
     words = f"Rows of {names[1]} by {name} upwards: {second}; rows of {names[0]} downwards: {first}."
     picture = frame(TALL, x, [(half, "0")], parts, words, name)
     what = "each class by its predicted probability" if logistic else "each class by its score"
-    return figure("How far apart", f"Rows of {what}: the less the two overlap, the better; {where}.", picture)
+    return figure("How far apart", f"Rows of {what}: the less the two overlap, the better.", picture)
 
 
-def calibration(rows: Sequence[Sequence[float]], summary: Summary, where: str) -> str:
+def calibration(rows: Sequence[Sequence[float]], summary: Summary) -> str:
     """Predicted against observed shares, with intervals."""
     x, y = Scale(0, 1, 2, 98), Scale(0, 1, TALL, 8)
     parts = [line(x(0), y(0), x(1), y(1), "zero")]
@@ -187,13 +186,12 @@ def calibration(rows: Sequence[Sequence[float]], summary: Summary, where: str) -
     picture = frame(TALL, x, labels, parts, f"Predicted: observed. {told}.", name)
     what = "share that was " + ("right" if several else str((summary.result.classes or ("", ""))[1]))
     return figure(
-        "Are probabilities to be believed?",
-        f"Tenths of the rows by predicted probability, and the {what}, with its 95 % interval: on the dotted line they"
-        f" agree; {where}.", picture,
+        "Calibration", f"Tenths of the rows by predicted probability: the {what}, with its 95 % interval. On the dotted"
+        " line the two agree.", picture,
     )  # fmt: skip
 
 
-def rates(rows: Sequence[Sequence[float]], where: str) -> str:
+def rates(rows: Sequence[Sequence[float]]) -> str:
     """Predicted against observed mean counts."""
     top = max(max(row[0], row[3]) for row in rows)
     low = min(min(row[0], row[2]) for row in rows)
@@ -206,12 +204,12 @@ def rates(rows: Sequence[Sequence[float]], where: str) -> str:
     told = "; ".join(f"{mean:.3g}: {seen:.3g}" for mean, seen, *_ in rows)
     picture = frame(TALL, x, y.ticks(), parts, f"Predicted: observed. {told}.", "predicted count")
     return figure(
-        "Predicted and observed counts", f"Tenths of the rows by predicted count, and their mean count with its 95 %"
-        f" interval: on the dotted line they agree; {where}.", picture,
+        "Predicted and observed counts", "Tenths of the rows by predicted count, and their mean count with its 95 %"
+        " interval: on the dotted line they agree.", picture,
     )  # fmt: skip
 
 
-def scatter(points: Sequence[Sequence[float]], n: int, summary: Summary, where: str) -> str:
+def scatter(points: Sequence[Sequence[float]], n: int, summary: Summary) -> str:
     """Predicted against actual."""
     said, true = points
     low, high = min(*said, *true), max(*said, *true)
@@ -223,6 +221,6 @@ def scatter(points: Sequence[Sequence[float]], n: int, summary: Summary, where: 
     name = "predicted " + summary.target
     words = f"Actual against predicted {summary.target} of {shown}; see the metrics for how close they are."
     picture = frame(TALL + 40, x, y.ticks(), parts, words, name)
-    told = f"Each dot is a row ({shown}); on the dotted line they agree; {where}."
+    told = f"Each dot is a row ({shown}); on the dotted line they agree."
     return figure("Predicted and actual", told, picture)
 

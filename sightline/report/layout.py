@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from html import escape
 from pathlib import Path
@@ -44,7 +45,7 @@ class Page:
         s = self.summary
         p, test = s.result.weight.shape[1], s.facts["rows"]["test"]
         rows = plural(s.result.rows, "row") + (f", {test:,} more held out for testing" if test else "")
-        where = f" of {s.source}" if s.facts.get("source") else ""
+        where = f" of {s.facts['source']}" if s.facts["source"] else ""
         proof = s.result.certificate
         mark, kind = ("✓", "") if proof.optimal else ("!", " warn")
         advice = s.advice()
@@ -108,7 +109,10 @@ class Page:
             f'<td class="small about">{escape(about)}</td></tr>'
             for name, values, about in s.metric_rows()
         ]
-        alone = ""
+        alone = which = ""
+        drawn = predictions(s)
+        if drawn and "test" in s.metric_columns:
+            which = '<p class="small">The pictures show the rows held out.</p>'
         if s.metric_columns == ["train"]:
             alone = (
                 '<p class="small">Measured on the rows it was fitted on, so new rows may fare worse:'
@@ -117,7 +121,7 @@ class Page:
         return (
             '<section><h2>How well it predicts</h2><table><thead><tr><th></th>'
             f'{head}<th class="about"></th></tr></thead><tbody>{"".join(rows)}</tbody></table>{alone}'
-            f'<div class="plots">{"".join(predictions(s))}</div></section>'
+            f'{which}<div class="plots">{"".join(drawn)}</div></section>'
         )
 
     def course(self) -> str:
@@ -142,6 +146,8 @@ class Page:
             facts.append(("No weights go below", f"{proof.lower_bound:.10g}"))
         if proof.verdict is Verdict.NO_MINIMUM:
             facts.append(("Can still fall by", small(proof.gap)))
+        elif not math.isfinite(proof.gap):
+            facts.append(("Gap", "no bound was reached"))
         else:
             relative = f"relative {small(proof.relative_gap)}, asked {small(proof.tol, 0)}"
             facts.append(("Gap", f"{small(proof.gap)}; {relative}"))
