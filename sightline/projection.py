@@ -43,11 +43,9 @@ def without_penalty(objective: Objective, dual: Tensor, weights: Weights) -> tup
         worst = float((residual.abs() / size).max())
         slack = 2 * float((residual.abs() * weights.flat().abs()).sum()) if worst <= ROUNDING else math.inf
         system = _System(objective, dual, low, high, _held(objective, dual, size))
-        if system.solve is None or (attempt and not worst < 0.5 * previous):
-            break
-        previous = worst
-        if worst <= ROUNDING or attempt == 5:
+        if worst <= ROUNDING or (attempt and not worst < 0.5 * previous) or attempt == 5:
             return dual, min(slack, system.slack(residual, size))
+        previous = worst
         dual = torch.minimum(torch.maximum(dual + system.move(residual), _like(low, dual)), _like(high, dual))
     return dual, slack
 
@@ -108,11 +106,16 @@ class _System:
             scaled[p, p] = 1.0
         factor, info = torch.linalg.cholesky_ex(scaled)
         regular = int(info) == 0 and float(factor.diagonal().min()) > 1e-6
-        self.solve = factor if regular else None
+        self.factor = factor if regular else None
+        # Singular to rounding: the least correction, in the directions that it has.
+        self.inverse = None if regular else torch.linalg.pinv(scaled, rtol=1e-12, hermitian=True)
 
     def _solved(self, right: Tensor) -> Tensor:
-        assert self.solve is not None
-        return self.scale * torch.cholesky_solve((self.scale * right)[:, None], self.solve)[:, 0]
+        right = self.scale * right
+        if self.factor is None:
+            assert self.inverse is not None
+            return self.scale * (self.inverse @ right)
+        return self.scale * torch.cholesky_solve(right[:, None], self.factor)[:, 0]
 
     def _tight(self, vector: Tensor) -> Tensor:
         return vector if self.held is None else torch.cat([vector[:-1][self.held], vector[-1:]])
@@ -127,12 +130,14 @@ class _System:
         return torch.zeros_like(self.dual).index_copy_(0, self.rows, part)
 
     def slack(self, residual: Tensor, size: Tensor) -> float:
-        """Bound on what the exact correction of the residual and its rounding error changes; inf where none exists."""
+        """Bound on what the exact correction of the residual and its rounding error changes; inf where G is singular
+        or no correction stays in the box."""
+        if self.factor is None:
+            return math.inf
         whole = self._tight(residual.abs() + 8 * EPS * size)
         # |ρ' G⁻¹ ρ| for every choice of signs: by the norm of the scaled residual and the factor's smallest pivot.
         scaled = self.scale * whole
-        assert self.solve is not None
-        inverse = torch.cholesky_inverse(self.solve)
+        inverse = torch.cholesky_inverse(self.factor)
         energy = float(scaled @ inverse.abs() @ scaled)
         if not 4 * energy <= self.least:
             return math.inf

@@ -15,6 +15,8 @@ from sightline.solvers.crossover import vertex
 from sightline.solvers.interior_point import Path, follow
 from sightline.solvers.kinks import Kinks, flat, unflat
 
+EARLY, LATE = 1e-2, 1e-5  # relative gaps at which the vertex is first looked for; early on small curved problems
+SMALL = 50_000  # elements of a small problem
 STALLED = 0.98  # an interior-point step that leaves more of the complementarity than this is a failure
 
 
@@ -45,6 +47,8 @@ class Stage:
         least = relative_scale(self.objective, 0.0)
         shown = True
         at = self.at
+        curved = self.part.soft > 0 or bool((self.part.ridge > 0).any())
+        early = EARLY if curved and self.part.n * self.part.p <= SMALL else LATE
         for at in follow(self.part, self.at):
             self.last = at
             inner = value_of(self.part, at.weights, at.residual[: self.part.n])
@@ -55,7 +59,7 @@ class Stage:
             last = at.complementarity
             if last <= self.until * size:
                 return
-            shown = at.complementarity <= (1e-3 if self.rows is None else 1e-5) * size or inner <= 0
+            shown = at.complementarity <= (max(early, 1e-3) if self.rows is None else LATE) * size or inner <= 0
             if not shown:
                 if self.rows is None:
                     yield Step(weights_of(self.problem, self._all(at.weights)), inner, norm_of(at))
@@ -66,7 +70,7 @@ class Stage:
             if self.crossed and lost > at.complementarity:
                 return
             relative = step.bound.gap / size
-            if relative <= 1e-5 and relative < 0.01 * tried:
+            if relative <= early and relative < 0.01 * tried:
                 tried = relative
                 polished = self._polished(at)
                 if polished is not None and polished.bound.gap < step.bound.gap:
