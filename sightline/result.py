@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -116,6 +117,29 @@ class Result:
         from sightline.model_file import save
 
         save(self, path)
+
+    def __str__(self) -> str:
+        """The table: coefficients, metrics where the data are known, and the certificate in words."""
+        from sightline.terminal import text
+
+        return text(self)
+
+    def report(
+        self, path: str | os.PathLike[str], X: Any = None, y: Any = None, *, sample_weight: Any = None,
+        offset: Any = None,
+    ) -> Path:
+        """Write the report, one page of HTML that needs nothing else; the path.
+
+        X, y, sample_weight, offset : the rows that the model was fitted on, for standard errors, metrics and pictures;
+            a model that ``sightline fit`` saved has those with it.
+
+        Raises
+        ------
+        ValueError : the page cannot be written, or X comes without y.  DataError : the rows do not fit the model.
+        """
+        from sightline.report import report
+
+        return report(self, path, X, y, sample_weight=sample_weight, offset=offset)
 
     def to_module(self, output: str = "scores") -> nn.Module:
         """A plain ``nn.Linear``; with ``output='probability'`` followed by Sigmoid or Softmax (classification)."""

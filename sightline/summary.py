@@ -45,7 +45,7 @@ _PROOFS = {
 }
 
 _ADVICE = {
-    Verdict.NO_MINIMUM: "What to do: --C 1, or a smaller C for a stronger penalty, makes an optimum exist.",
+    Verdict.NO_MINIMUM: "What to do: --C 1 (in Python: C=1), or a smaller C, makes an optimum exist.",
     Verdict.INACCURATE: "Allow more: --max-iter or --time-limit; or ask for less: --tol.",
     Verdict.INTERRUPTED: "Run it again without stopping it, or ask for less: --tol.",
 }
