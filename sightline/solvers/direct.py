@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from sightline.bounds import Bound, smooth_gap
-from sightline.digits import proven_digits, root_of_gram
+from sightline.digits import Root, proven_digits, root_of_gram
 from sightline.extended import UNIT
 from sightline.objective import Objective, Weights
 from sightline.precise import PreciseDesign
@@ -38,6 +38,7 @@ COLUMNS = 4096  # columns of a wide design matrix that are taken at once
 PASSES = 4  # most passes of the second way
 LARGE = 4_000_000  # rows · columns beyond which one pass is enough ...
 ROUGH = 1e-5  # ... if the Gram matrix is that accurate, and the value is more than this share of that at zero
+CLOSE = 1e-7  # relative gap at which the second way has done enough
 ACCURATE = 0.05  # rounding of the Gram matrix, as a share, up to which it is used
 
 
@@ -63,11 +64,12 @@ class Direct(Solver):
         n, p = objective.n, objective.p
         if n * (p + 1) > SMALL:
             if n > p:
-                done = False
-                for step in gram_steps(objective):
-                    done = done or math.isfinite(step.bound.gap)
-                    yield step
-                if done:
+                close = False
+                for number, step in enumerate(gram_steps(objective)):
+                    close = step.bound.gap <= CLOSE * step.value
+                    if close or number == 0:
+                        yield step
+                if close:
                     return
             elif objective.penalty.l2 > 0:
                 yield from dual_steps(objective)
@@ -97,7 +99,6 @@ def gram_steps(objective: Objective) -> Iterator[Step]:
     intercept = torch.zeros_like(coef[0])
     strengths = penalty.l2_strengths(coef[:, 0]) * torch.ones_like(coef[:, 0]) * total
     raw: Tensor | None = None
-    lift: Tensor
     for number in range(PASSES):
         g, gb, sums, value, unit = _normal_equations(objective, coef, intercept)
         slip, unsure = unit * math.sqrt(2 * value), unit * value
@@ -119,53 +120,80 @@ def gram_steps(objective: Objective) -> Iterator[Step]:
                 return
             S = root.matrix
         reach = (norms[:, None] * coef.abs()).sum(0) + math.sqrt(total) * intercept.abs()
-        slip += (p + 6) * UNIT * float(reach.max())
-        slip *= math.sqrt(coef.shape[1])
+        residual = (p + 6) * UNIT * float(reach.norm())
+        unsure += residual * math.sqrt(2 * value)
+        slip = (slip + residual) * math.sqrt(coef.shape[1])
         centred = g - mean[:, None] * gb if objective.intercept else g
         half = S.T @ centred
         step = S @ half
         lift = gb / total - mean @ step if objective.intercept else torch.zeros_like(gb)
         last = value
         value -= 0.5 * float(half.square().sum() + (gb.square().sum() / total if objective.intercept else 0.0))
-        before = coef
+        done = _Pass(root, norms, gram.diagonal(), mean, centred, gb, step, lift, half, slip, unsure, total)
+        rounded = 4 * UNIT * strengths * coef.abs().amax(1)
         coef, intercept = coef + step, intercept + lift
-        rough = number == 0 and (n * p <= LARGE or root.error > ROUGH or value < ROUGH * last)
-        if not rough and (number == 0 or value > 0.5 * last):
-            break
-    value = max(value, 0.0)
-    # What is left after the step: the root's error times the step, and rounding.
-    spread = norms * slip + 4 * UNIT * strengths * before.abs().amax(1)
-    if objective.intercept:
-        # The means are rounded, so centred columns and the intercept are not quite orthogonal.
-        cross = (n + 8) * UNIT
-        spread = spread + mean.abs() * math.sqrt(total) * slip + cross * math.sqrt(total) * norms * lift.abs().max()
-    noise = float((S.abs().T @ (spread[:, None] + (2 * p + 8) * UNIT * centred.abs())).norm())
-    flat = math.sqrt(total) * (slip + n * UNIT * float(gb.abs().max()) / total)
-    flat += (n + 8) * UNIT * float((norms @ step.abs()).norm()) if objective.intercept else 0.0
-    left = root.inflation * (root.error * float(half.norm()) + noise) * (1 + 1e-9)
-    exact_coef, exact_intercept = coef, intercept
-    if design.dtype != torch.float64:
-        coef, intercept = coef.to(design.dtype).double(), intercept.to(design.dtype).double()
-    moved, shifted = coef - exact_coef, (intercept - exact_intercept) + mean @ (coef - exact_coef)
-    added = float((root.inverse @ moved).norm()) * (1 + root.error) + math.sqrt(total) * float(shifted.norm())
-    rounding = 2 * UNIT * float((root.inverse.abs() @ coef.abs()).norm()) + math.sqrt(total) * 4 * UNIT * float(
-        (intercept.abs() + mean.abs() @ coef.abs()).norm()
-    )
-    gap = (0.5 * (left + flat + added + rounding) ** 2 + unsure) / total
-    value = (value + 0.5 * added**2) / total
-    errors = root.row_norms()[:, None] * left + moved.abs() + 4 * UNIT * coef.abs()
-    errors = errors + (2 * p + 8) * UNIT * (S.abs() @ half.abs())
-    values, sizes = coef, gram.diagonal().sqrt()[:, None]
-    if objective.intercept:
-        tilt = float((mean @ S).norm()) + (p + 2) * UNIT * float((mean.abs() @ S.abs()).norm())
-        off = flat / math.sqrt(total) + tilt * left + (intercept - exact_intercept).abs() + 8 * UNIT * intercept.abs()
-        off = off + mean.abs() @ (4 * UNIT * exact_coef.abs() + (2 * p + 8) * UNIT * (S.abs() @ half.abs()))
-        values, errors = torch.cat([coef, intercept[None]]), torch.cat([errors, off[None]])
-        sizes = torch.cat([sizes, sizes.new_full((1, 1), math.sqrt(total))])
-    digits = proven_digits(values, errors, sizes)
-    gradient = float(half.norm()) / total
-    weights = _weights(objective, coef, intercept)
-    yield Step(weights, value, gradient, Bound(min(gap, value), "normal equations"), digits)
+        if number == 0 and (n * p <= LARGE or root.error > ROUGH or value < ROUGH * last):
+            continue
+        yield done.solution(objective, coef, intercept, max(value, 0.0), rounded)
+        if number and value > 0.5 * last:
+            return
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One Newton step with the Gram matrix's factor: means (p,), centred gradient (p, K) and the intercept's (K,), the
+    step of each, S'g; ``slip``: the gradient's j-th entry errs by slip · norms_j; ``unsure``: rounding of the value."""
+
+    root: Root
+    norms: Tensor
+    diagonal: Tensor
+    mean: Tensor
+    centred: Tensor
+    gb: Tensor
+    step: Tensor
+    lift: Tensor
+    half: Tensor
+    slip: float
+    unsure: float
+    total: float
+
+    def solution(self, objective: Objective, coef: Tensor, intercept: Tensor, value: float, spread: Tensor) -> Step:
+        """The step at these weights, after it: what is left is the root's error times the step, and rounding.
+
+        ``spread`` (p,) : rounding of the penalty's gradient."""
+        root, S, mean, total = self.root, self.root.matrix, self.mean, self.total
+        n, p, size = objective.n, objective.p, math.sqrt(self.total)
+        spread = spread + self.norms * self.slip
+        flat = size * (self.slip + n * UNIT * float(self.gb.abs().max()) / total)
+        if objective.intercept:
+            # The means are rounded, so centred columns and the intercept are not quite orthogonal.
+            cross = (n + 8) * UNIT
+            spread = spread + mean.abs() * size * self.slip + cross * size * self.norms * self.lift.abs().max()
+            flat += cross * float((self.norms @ self.step.abs()).norm())
+        unit, half = (2 * p + 8) * UNIT, self.half
+        noise = float((S.abs().T @ (spread[:, None] + unit * self.centred.abs())).norm())
+        left = root.inflation * (root.error * float(half.norm()) + noise) * (1 + 1e-9)
+        dtype = objective.data.design.dtype
+        given, level = coef.to(dtype).double(), intercept.to(dtype).double()
+        moved, shifted = given - coef, (level - intercept) + mean @ (given - coef)
+        added = float((root.inverse @ moved).norm()) * (1 + root.error) + size * float(shifted.norm())
+        rounding = 2 * UNIT * float((root.inverse.abs() @ coef.abs()).norm()) + size * 4 * UNIT * float(
+            (intercept.abs() + mean.abs() @ coef.abs()).norm()
+        )
+        gap = (0.5 * (left + flat + added + rounding) ** 2 + self.unsure) / total
+        value = (value + 0.5 * added**2) / total
+        wrong = 4 * UNIT * coef.abs() + unit * (S.abs() @ half.abs())
+        errors = root.row_norms()[:, None] * left + wrong + moved.abs()
+        values, sizes = given, self.diagonal.sqrt()[:, None]
+        if objective.intercept:
+            tilt = float((mean @ S).norm()) + unit * float((mean.abs() @ S.abs()).norm())
+            off = flat / size + tilt * left + mean.abs() @ wrong + 8 * UNIT * intercept.abs()
+            errors = torch.cat([errors, (off + (level - intercept).abs())[None]])
+            values = torch.cat([values, level[None]])
+            sizes = torch.cat([sizes, sizes.new_full((1, 1), size)])
+        bound = Bound(min(gap, value), "normal equations")
+        weights = _weights(objective, given, level)
+        return Step(weights, value, float(half.norm()) / total, bound, proven_digits(values, errors, sizes))
 
 
 def _weights(objective: Objective, coef: Tensor, intercept: Tensor) -> Weights:
