@@ -59,18 +59,20 @@ def gather(
     notes: Sequence[str] = (),
     command: str | None = None,
     dropped: dict[str, str] | None = None,
+    fields: int | None = None,
     class_weighted: bool = False,
 ) -> dict[str, Any]:
     """The facts of a result.
 
     train, test : the rows fitted, and those held out.  target, source : names of the target and of the file.
     reason : why this loss.  notes : sentences about the data.  command : what was typed.
-    dropped : the level of each column of text whose rows are all zeros.  class_weighted : the fit weighted the classes.
+    fields : columns as they were read.  dropped : the level of each column of text whose rows are all zeros.
+    class_weighted : the fit weighted the classes.
     """
     told: dict[str, Any] = {
         "version": VERSION, "target": target, "source": source, "reason": reason, "notes": list(notes),
-        "command": command, "dropped": dict(dropped or {}), "trace": _trace(result), "spread": None, "errors": None,
-        "metrics": {}, "picture": None, "rows": {"train": result.rows, "test": 0 if test is None else len(test)},
+        "command": command, "fields": fields, "dropped": dict(dropped or {}), "trace": _trace(result), "spread": None,
+        "errors": None, "metrics": {}, "picture": None, "rows": {"train": result.rows, "test": 0 if test is None else len(test)},
     }  # fmt: skip
     if train is None:
         return told

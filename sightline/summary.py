@@ -11,9 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from sightline.certificate import Verdict
+from sightline.coefficient import INTERCEPT, Coefficient, coefficient
 from sightline.result import Result
-
-INTERCEPT = "(intercept)"
 
 _NAMES = {
     "squared": "least squares",
@@ -49,48 +48,6 @@ _ADVICE = {
     Verdict.INACCURATE: "Allow more: --max-iter or --time-limit; or ask for less: --tol.",
     Verdict.INTERRUPTED: "Run it again without stopping it, or ask for less: --tol.",
 }
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """One coefficient: of a column in one output, in the data's units.
-
-    low, high : 95 % interval; error : standard error; None where the theory gives none.  spread : the column's standard
-    deviation, or None where unknown.
-    """
-
-    name: str
-    output: str
-    estimate: float
-    error: float | None = None
-    low: float | None = None
-    high: float | None = None
-    spread: float | None = None
-
-    @property
-    def statistic(self) -> float | None:
-        """Estimate over standard error."""
-        return self.estimate / self.error if self.error else None
-
-    @property
-    def standardised(self) -> float | None:
-        """What one standard deviation more of the column adds to the score."""
-        return None if self.spread is None else self.estimate * self.spread
-
-    @property
-    def rank(self) -> float:
-        """By what the largest are chosen: |z|, else the size of the standardised coefficient, else of the estimate."""
-        for value in (self.statistic, self.standardised):
-            if value is not None:
-                return abs(value)
-        return abs(self.estimate)
-
-    @property
-    def clear(self) -> bool:
-        """The interval does not contain zero (without one: the coefficient is not zero)."""
-        if self.low is None or self.high is None:
-            return self.estimate != 0
-        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
@@ -155,11 +112,17 @@ class Summary:
     @property
     def title(self) -> str:
         """The sentence of what was fitted."""
-        p = self.result.weight.shape[1]
         test = self.facts["rows"]["test"]
         rows = f"{self.result.rows:,} rows" + (f", {test:,} more held out" if test else "")
-        columns = "1 column" if p == 1 else f"{p:,} columns"
-        return f"{self.name}: {self.target} on {columns} of {self.facts['source'] or 'the data'} ({rows})"
+        return f"{self.name}: {self.target} on {self.columns_words} ({rows})"
+
+    @property
+    def columns_words(self) -> str:
+        """How many columns: '7 columns of penguins.csv, 9 with categories'."""
+        p = self.result.weight.shape[1]
+        read = self.facts.get("fields") or p
+        words = ("1 column" if read == 1 else f"{read:,} columns") + f" of {self.facts['source'] or 'the data'}"
+        return words if read == p else f"{words}, {p:,} with categories"
 
     @property
     def scores(self) -> str:
@@ -196,10 +159,10 @@ class Summary:
         ):
             part = []
             if self.result.fit_intercept:
-                part.append(_coefficient(INTERCEPT, output, bias, known and errors["intercept"][k], factor, None))
+                part.append(coefficient(INTERCEPT, output, bias, known and errors["intercept"][k], factor, None))
             for j, estimate in enumerate(row):
                 error = known and known[k][j]
-                part.append(_coefficient(self.columns[j], output, estimate, error, factor, spread and spread[j]))
+                part.append(coefficient(self.columns[j], output, estimate, error, factor, spread and spread[j]))
             found.append(part)
         return found
 
@@ -316,34 +279,3 @@ class Summary:
             "metrics": {which: {n: v for n, v, _ in part} for which, part in self.facts["metrics"].items()},
             "certificate": self.proof_dict(), "notes": self.facts["notes"],
         }  # fmt: skip
-
-
-def _coefficient(
-    name: str, output: str, estimate: float, error: float | None, factor: float | None, spread: float | None
-) -> Coefficient:
-    if error is None or factor is None:
-        return Coefficient(name, output, estimate, spread=spread)
-    half = factor * error
-    return Coefficient(name, output, estimate, error, estimate - half, estimate + half, spread)
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A number in few digits, without an exponent where one can do without; '–' for None."""
-    if value is None or math.isnan(value):
-        return "–"
-    if value == 0:
-        return "0"
-    if not math.isfinite(value):
-        return "inf" if value > 0 else "-inf"
-    size = int(f"{value:.{digits - 1}e}".split("e")[1])
-    if -4 <= size < 7:
-        return f"{value:,.{max(digits - 1 - size, 0)}f}"
-    return f"{value:.{max(digits - 2, 1)}e}"
-
-
-def beside(value: float, error: float | None) -> str:
-    """An estimate with the digits that its standard error makes worth showing."""
-    if not error or not math.isfinite(error) or abs(value) >= 1e7:
-        return number(value)
-    places = 2 - math.floor(math.log10(error))
-    return number(value, 3) if places > 7 else f"{value:,.{max(places, 0)}f}"

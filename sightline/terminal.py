@@ -9,7 +9,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import IO, TYPE_CHECKING
 
-from sightline.summary import INTERCEPT, Coefficient, Summary, beside, number
+from sightline.coefficient import INTERCEPT, Coefficient, beside, number
+from sightline.summary import Summary
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -46,7 +46,8 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_fit_prints_the_table_and_writes_model_and_report(folder):
     done = sightline("fit", "penguins.csv", "--target", "sex")
     assert "logistic loss (the probability of 'male')" in done.stderr
-    for words in ("Logistic regression: sex on 9 columns", "bill_depth_mm", "std. error", "95 % from", "accuracy",
+    for words in ("Logistic regression: sex on 7 columns of penguins.csv, 9 with categories (333 rows)",
+                  "bill_depth_mm", "std. error", "95 % from", "accuracy",
                   "Optimal: within", "compared with 'Adelie'", "solver newton"):  # fmt: skip
         assert words in done.stdout
     result = sl.load(folder / "sightline-sex" / "model.safetensors")

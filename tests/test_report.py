@@ -18,13 +18,14 @@ from sklearn.metrics import (
 )
 
 import sightline as sl
+from sightline.coefficient import beside, number
 from sightline.facts import Rows, calibration, gather, spread, wilson
 from sightline.losses import LOSSES
 from sightline.metrics import area, metrics
 from sightline.report import page
 from sightline.report.draw import Scale, small, tick_text, ticks
 from sightline.report.style import STYLE
-from sightline.summary import Summary, beside, number
+from sightline.summary import Summary
 
 EMPTY = {"meta", "line", "circle", "rect", "br", "link", "img"}
 

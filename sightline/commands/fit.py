@@ -164,6 +164,7 @@ class _Problem:
         about: dict[str, Any] = {
             "target": self.target, "source": Path(request.data).name, "reason": self.reason, "notes": self.notes,
             "command": "sightline " + shlex.join(_typed(request)), "dropped": rows.train.encoder.dropped,
+            "fields": len(rows.train.encoder.fields),
             "class_weighted": request.class_weight is not None,
         }  # fmt: skip
         try:

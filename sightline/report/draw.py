@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from sightline.summary import number
+from sightline.coefficient import number
 
 
 def digits(value: float | None, count: int = 4) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from html import escape
 from pathlib import Path
@@ -43,20 +44,19 @@ class Page:
 
     def header(self) -> str:
         s = self.summary
-        p, test = s.result.weight.shape[1], s.facts["rows"]["test"]
+        test = s.facts["rows"]["test"]
         rows = plural(s.result.rows, "row") + (f", {test:,} more held out for testing" if test else "")
-        where = f" of {s.facts['source']}" if s.facts["source"] else ""
         proof = s.result.certificate
         mark, kind = ("✓", "") if proof.optimal else ("!", " warn")
         advice = s.advice()
         why = f"Proven by {s.proof()}." if proof.optimal else proof.witness.text if proof.witness is not None else ""
         more = (f"<p>{escape(advice)}</p>" if advice else "") + (f'<p class="small">{escape(why)}</p>' if why else "")
         penalty = "" if s.penalty_kind is None else f"; {s.penalty_kind} penalty, {s.penalty_words}"
-        lead = f"{plural(p, 'column')}{where}, {rows}{penalty}.{self._answers()}"
+        lead = f"{s.columns_words}; {rows}{penalty}.{self._answers()}"
         return (
             f'<header><p class="brand">Sightline</p><h1>{escape(s.base_name)} of {escape(s.target)}</h1>'
             f'<p class="lead">{escape(lead)}</p>'
-            f'<div class="verdict{kind}"><p><b>{mark} {escape(s.verdict())}</b></p>{more}</div></header>'
+            f'<div class="verdict{kind}"><p><b>{mark} {escape(_minus(s.verdict()))}</b></p>{more}</div></header>'
         )
 
     def _answers(self) -> str:
@@ -191,3 +191,8 @@ class Page:
             "<section><h2>To use it</h2>"
             f"<pre>{escape(shell)}</pre><pre>{escape(python)}</pre></section>"
         )
+
+
+def _minus(text: str) -> str:
+    """Powers of ten with a minus sign in place of a hyphen."""
+    return re.sub(r"e-(\d)", r"e−\1", text)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from sightline.coefficient import INTERCEPT, Coefficient, beside
 from sightline.report.draw import Scale, digits, dot, frame, line, small, svg, ticks, word
-from sightline.summary import INTERCEPT, Coefficient, Summary, beside
+from sightline.summary import Summary
 
 ROW = 30  # pixels of a coefficient's row
 TALL = 220

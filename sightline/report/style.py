@@ -47,7 +47,7 @@ figure{margin:0}figcaption{margin-bottom:10px}figcaption b{display:block;color:v
 .scroll{overflow-x:auto}
 .confusion{width:auto}.confusion td{text-align:center;border:2px solid var(--page);min-width:48px;padding:8px 6px}
 .confusion th{padding:6px 8px;max-width:14ch;overflow-wrap:anywhere}
-.confusion thead th{text-align:center}
+.confusion tbody th{vertical-align:middle}.confusion thead th{text-align:center}
 dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:6px 20px;margin:12px 0}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 pre{background:var(--panel);padding:14px 16px;border-radius:4px;overflow-x:auto;margin:8px 0;
