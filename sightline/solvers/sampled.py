@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from sightline.bounds import EPS, NO_BOUND, Bound, max_row_norm_squared, self_concordant, strong_convexity_gap
-from sightline.design_matrix import DenseDesign
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.penalties import L2
 from sightline.solvers.base import Solver, Step
 from sightline.solvers.factor import checked_cholesky, cholesky
 from sightline.solvers.newton import Newton
 from sightline.solvers.quasi_newton import InverseHessian
+from sightline.solvers.rows import sampled
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class SampledNewton(Solver):
         inverse = InverseHessian(sample.solve)
         for _ in range(self.patience):
             bound = self._bound(objective, sample, weights, now)
-            if single and bound.gap <= 1e-4 * abs(now.value):
+            if single and bound.gap <= 1e-5 * abs(now.value):
                 now = objective.evaluate(weights, keep_rows=False)
                 bound = self._bound(objective, sample, weights, now)
             elif single:
@@ -135,25 +135,6 @@ class SampledNewton(Solver):
 def rounded(weights: Weights) -> Weights:
     """Weights that float32 holds exactly, so that what is proven of them is proven of the delivered ones."""
     return Weights(weights.coef.float().double(), weights.intercept.float().double())
-
-
-def sampled(objective: Objective, m: int) -> Objective:
-    """The objective on m rows, one from each of m equal stretches, the same at every call."""
-    n = objective.n
-    device = objective.data.design.device
-    generator = torch.Generator().manual_seed(m)
-    place = (torch.arange(m) + torch.rand(m, generator=generator, dtype=torch.float64)) * (n / m)
-    index = place.long().clamp(max=n - 1).to(device)
-    data = objective.data
-    rows = data.design.rows(index)
-    part = replace(
-        data,
-        design=DenseDesign(rows.to_dense()),
-        y=data.y[index],
-        weight=None if data.weight is None else data.weight[index],
-        offset=None if data.offset is None else data.offset[index],
-    )
-    return replace(objective, data=part)
 
 
 def sample_newton(objective: Objective, weights: Weights, enough: float) -> tuple[Weights, Weights, Tensor]:
