@@ -40,6 +40,10 @@ def choose(objective: Objective, wanted: str | Solver = "auto") -> tuple[Solver,
 def automatic(objective: Objective) -> tuple[Solver, str]:
     """The method for this problem: the first whose reason holds."""
     if not objective.loss.smooth:
+        refusal = InteriorPoint().refuses(objective)
+        if refusal:
+            instead = "loss='squared_hinge'" if objective.loss.name == "hinge" else "loss='huber'"
+            raise ValueError(f"the {objective.loss} loss needs the solver that {refusal}; {instead} has no such limit.")
         return InteriorPoint(), "a loss with a kink"
     few = min(objective.n, objective.p) if objective.penalty.smooth else 5 * objective.p
     if objective.loss.name == "huber" and few <= NEWTON_WEIGHTS:

@@ -24,6 +24,7 @@ from sightline.design_matrix import SparseDesign
 from sightline.solvers.kinks import Kinks, central, mean_size, soft_central
 
 TINY = 1e-300
+CYCLING = 4  # steps without a decrease of the complementarity after which one is spent on centring
 LEAST = 1e-60  # complementarity below which nothing is left to do
 SMALL = 300  # up to so many columns the matrix of their size is factorised, however few the rows
 Solve = Callable[[Tensor], Tensor]
@@ -98,7 +99,7 @@ def follow(problem: Kinks, at: Path) -> Iterator[Path]:
     count = float((weight if two is None else weight * (1 + two)).sum()) * (2.0 if two is None else 1.0)
     soft = problem.all_soft
     separate = soft is None and not bool((problem.ridge > 0).any())
-    short = 0
+    short, stuck, least = 0, 0, math.inf
     while True:
         at.complementarity = float(torch.dot(weight, _products(at, two)))
         gradient = problem.linear + problem.adjoint(weight * at.theta) + problem.quadratic(at.weights)
@@ -142,7 +143,14 @@ def follow(problem: Kinks, at: Path) -> Iterator[Path]:
         )
         sigma = min(1.0, max(after, 0.0) / at.complementarity) ** 3
         target = max(sigma, 1e-8) * mu
-        delta, moved, theta, up, down = direction(target - theta * down, target + theta * up)
+        stuck = stuck + 1 if at.complementarity > 0.7 * least else 0
+        least = min(least, at.complementarity)
+        if stuck > CYCLING:
+            # The predictor's guesses lead in circles: back to the middle of the path first.
+            stuck = 0
+            delta, moved, theta, up, down = direction(0.5 * mu, 0.5 * mu)
+        else:
+            delta, moved, theta, up, down = direction(target - theta * down, target + theta * up)
         primal, dual = _lengths(at, theta, up, down, two, separate)
         shrink = max(0.995, 1 - 10 * at.complementarity) if separate else 0.995
         primal, dual = min(1.0, shrink * primal), min(1.0, shrink * dual)
