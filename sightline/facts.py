@@ -72,7 +72,8 @@ def gather(
     told: dict[str, Any] = {
         "version": VERSION, "target": target, "source": source, "reason": reason, "notes": list(notes),
         "command": command, "fields": fields, "dropped": dict(dropped or {}), "trace": _trace(result), "spread": None,
-        "errors": None, "metrics": {}, "picture": None, "rows": {"train": result.rows, "test": 0 if test is None else len(test)},
+        "errors": None, "metrics": {}, "picture": None,
+        "rows": {"train": result.rows, "test": 0 if test is None else len(test)},
     }  # fmt: skip
     if train is None:
         return told
