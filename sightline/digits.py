@@ -109,7 +109,7 @@ class Correction:
     done : the root's error costs no more than rounding does.
     """
 
-    step: Tensor
+    step: DD
     size: float
     gradient: float
     rows: Tensor
@@ -137,7 +137,7 @@ def correction(design: PreciseDesign, root: Root, gradient: DD, slip: float, rad
     k = gradient.hi.shape[1]
     S, P = root.matrix, design.P
     joint = len(S) > P
-    g, noise = design.to_centred(gradient.hi, slip)
+    g, noise = design.to_centred(gradient, slip)
     length = float(g.norm())
     noise = noise.repeat(k, 1) if joint else noise
     g = g.T.reshape(-1, 1) if joint else g

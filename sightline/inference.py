@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sightline import extended
 from sightline.digits import Root, root_of_rows
 from sightline.extended import UNIT
 from sightline.objective import Objective, Weights
@@ -137,7 +138,7 @@ class _Information:
 def _distance(design: PreciseDesign, root: Root, gradient: Weights, total: float) -> float:
     """Share by which the information can change between here and the optimum: exp(change of any score) - 1."""
     g = torch.cat([gradient.coef.reshape(design.p, -1) / design.d[:, None], gradient.intercept.reshape(1, -1)])
-    g, _ = design.to_centred(g[: design.P] * total, 0.0)
+    g, _ = design.to_centred(extended.dd(g[: design.P] * total), 0.0)
     half = root.matrix.T @ (g if len(root.matrix) == len(g) else g.T.reshape(-1, 1))
     product = score_radius(design, root) * float(half.norm()) * root.inflation
     return math.expm1(-math.log1p(-product)) if product < 0.25 else math.inf

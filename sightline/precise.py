@@ -22,6 +22,7 @@ from sightline.working import power_of_two
 
 CACHED = 1_000_000  # elements up to which the slices are kept between products
 BLOCK = 400_000  # elements of a block otherwise
+FAR = 2.0**12
 
 # Scores of some rows and a bound on their error -> dual times weights (rows, K), and a bound on the sum over the rows
 # of its error (for each output).
@@ -49,6 +50,8 @@ class PreciseDesign:
             self.q = self.d / power_of_two(torch.where(spread > 0, spread, self.d / 2))
         else:
             self.c, self.q = torch.zeros_like(mean), self.d / power_of_two(torch.where(top > 0, top, self.d / 2))
+        # Where the centre is far from zero, for the spread, the way between the coordinates loses digits.
+        self.far = bool((self.c.abs() * self.q).max() > FAR)
         self._kept: tuple[Sliced, Tensor] | None = None
 
     def blocks(self) -> Iterator[tuple[slice, Sliced]]:
@@ -105,26 +108,36 @@ class PreciseDesign:
         assert total is not None
         return total, error * (1 + 1e-9)
 
-    def to_centred(self, g: Tensor, error: float) -> tuple[Tensor, Tensor]:
+    def to_centred(self, g: DD, error: float) -> tuple[Tensor, Tensor]:
         """A gradient (P, K), each entry within ``error``, in centred coordinates, and the bound (P, 1) there."""
         q = self.q[:, None]
         if not self.objective.intercept:
-            return g * q, error * q
-        shift = self.c[:, None] * g[-1]
-        moved = g[:-1] - shift
-        reach = (moved.abs() + shift.abs()).amax(1, keepdim=True)
-        bound = (error * (1 + self.c.abs()[:, None]) + 4 * UNIT * reach) * q
-        return torch.cat([moved * q, g[-1:]]), torch.cat([bound, bound.new_full((1, 1), error)])
+            return g.hi * q, error * q
+        if self.far:
+            shift = extended.times_double(DD(g.hi[-1:], g.lo[-1:]), self.c[:, None])
+            moved = extended.add(DD(g.hi[:-1], g.lo[:-1]), shift.neg()).hi
+            reach = 2.0**-101 * (g.hi[:-1].abs() + shift.hi.abs()) + UNIT * moved.abs()
+        else:
+            plain = self.c[:, None] * g.hi[-1]
+            moved = g.hi[:-1] - plain
+            reach = 4 * UNIT * (moved.abs() + plain.abs())
+        bound = (error * (1 + self.c.abs()[:, None]) + reach.amax(1, keepdim=True)) * q
+        return torch.cat([moved * q, g.hi[-1:]]), torch.cat([bound, bound.new_full((1, 1), error)])
 
-    def from_centred(self, delta: Tensor) -> Tensor:
+    def from_centred(self, delta: Tensor) -> DD:
         """A change (P, K) of centred weights in scaled coordinates; ``from_centred_error`` bounds its rounding."""
         coef = delta[: self.p] * self.q[:, None]
-        return torch.cat([coef, delta[-1:] - self.c @ coef]) if self.objective.intercept else coef
+        if not self.objective.intercept:
+            return extended.dd(coef)
+        if self.far:
+            last = extended.add_double(extended.dot(self.c[:, None], coef).neg(), delta[-1])
+            return DD(torch.cat([coef, last.hi[None]]), torch.cat([torch.zeros_like(coef), last.lo[None]]))
+        return extended.dd(torch.cat([coef, delta[-1:] - self.c @ coef]))
 
     def from_centred_error(self, delta: Tensor) -> Tensor:
         """Bound on the rounding of the last entry, (K,)."""
         reach = (self.c.abs() * self.q) @ delta[: self.p].abs() + delta[-1].abs()
-        return (self.P + 2) * UNIT * reach
+        return (self.P + 2) * (2.0**-100 if self.far else UNIT) * reach
 
     def centred(self, delta: Tensor) -> Tensor:
         """The reverse of ``from_centred``, in float64, for a small change (P, K)."""

@@ -65,7 +65,7 @@ def refine(objective: Objective, weights: Weights) -> tuple[Weights, float | Non
         change = correction(design, root, g, slip, radius)
         if change is None:
             break
-        v = extended.add_double(v, change.step)
+        v = extended.add(v, change.step)
         if objective.outputs is not None:
             v = _sum_to_zero(v)
         spread, _ = change.errors(v, 1.0)

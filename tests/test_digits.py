@@ -141,7 +141,7 @@ def test_digits_of_zeros_and_of_exact_weights():
     assert proven_digits(values, torch.full((2, 1), math.inf, dtype=torch.float64), sizes) == 0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 10**6), power=st.floats(0, 12), noise=st.sampled_from([0.0, 1e-6, 1.0, 1e3]),
     offset=st.sampled_from([0.0, 1e3]), intercept=st.booleans(), weighted=st.booleans(), gram=st.booleans(),
@@ -320,7 +320,7 @@ def newton(X, y, w, kind, intercept, start):
     return list(b)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(
     seed=st.integers(0, 10**6), kind=st.sampled_from(["logistic", "poisson"]), intercept=st.booleans(),
     power=st.integers(0, 5), weighted=st.booleans(), single=st.booleans(),

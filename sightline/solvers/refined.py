@@ -24,7 +24,21 @@ from sightline.solvers.base import Step
 from sightline.working import rank_tolerance
 
 MOST_STEPS = 12
+SETTLED = 1e-6  # share of the value that a step may take off it, to be the last
 ENOUGH = 2.0**-62  # relative error of every weight at which refinement has nothing left to give
+
+
+@dataclass(frozen=True)
+class _State:
+    """Weights ``v``, the value there (but for ``unsure``) times the total weight, |S'g| of the last step, and what
+    bounds the error: of each weight, and in the Hessian's norm."""
+
+    v: DD
+    value: float
+    size: float
+    spread: Tensor
+    bound: float
+    unsure: float
 
 
 @dataclass(frozen=True)
@@ -49,7 +63,8 @@ class Refined:
         design, root = self.design, self.root
         k = self._y(slice(0, 1)).shape[1]
         v = extended.dd(torch.zeros((design.P, k), dtype=torch.float64, device=design.d.device))
-        best, last = math.inf, math.inf
+        last = math.inf
+        found: _State | None = None
         for number in range(MOST_STEPS):
             g, slip, value = self._gradient(v)
             change = correction(design, root, g, slip)
@@ -59,30 +74,36 @@ class Refined:
                 yield Step(design.user(v.hi), value / self.total, change.gradient / self.total)
             elif not size < 0.5 * last:
                 break
-            v = extended.add_double(v, change.step)
-            value, last = max(0.0, value - 0.5 * size**2), size
+            v, last = extended.add(v, change.step), size
             spread, bound = change.errors(v, self.total)
-            if bool((spread <= ENOUGH * v.hi.abs()).all()) or (number and not bound < best):
+            if found is not None and not bound < found.bound:
                 break
-            best = bound
-        yield self._finished(v, value, size, spread, bound)
+            # The value is known to the rounding of the value before the step: the step must be small.
+            unsure = (design.n + 8) * UNIT * value
+            found = _State(v, max(0.0, value - 0.5 * size**2), size, spread, bound, unsure)
+            settled = size**2 <= SETTLED * value
+            if settled and (change.done or bool((spread <= ENOUGH * v.hi.abs()).all())):
+                break
+        assert found is not None
+        yield self._finished(found)
 
-    def _finished(self, v: DD, value: float, size: float, spread: Tensor, bound: float) -> Step:
+    def _finished(self, found: _State) -> Step:
         """The last step: weights rounded to what is delivered, with everything that this costs."""
         design = self.design
         dtype = design.objective.data.design.dtype
-        weights = design.user(v.hi)
+        weights = design.user(found.v.hi)
         if dtype != torch.float64:
             weights = Weights(weights.coef.to(dtype).double(), weights.intercept.to(dtype).double())
         rounded = design.scaled(weights).hi
-        rounding = extended.add_double(v.neg(), rounded).double()
-        errors = spread + rounding.abs() * (1 + 4 * UNIT)
+        rounding = extended.add_double(found.v.neg(), rounded).double()
+        errors = found.spread + rounding.abs() * (1 + 4 * UNIT)
         digits = proven_digits(rounded, errors, design.sizes())
         # ½ |w - w*|²_H with what the rounding adds to the error of v; the value grows by the same quadratic.
         added = float((self.root.inverse @ design.centred(rounding)).norm()) * (1 + self.root.error) * 1.01
-        gap = 0.5 * (bound + added) ** 2 / self.total
-        value = (value + 0.5 * added**2) / self.total
-        return Step(weights, value, size / self.total, Bound(min(gap, value), "normal equations"), digits)
+        value = found.value + 0.5 * added**2
+        gap = (min(0.5 * (found.bound + added) ** 2, value) + found.unsure) / self.total
+        bound = Bound(gap, "normal equations")
+        return Step(weights, value / self.total, found.size / self.total, bound, digits)
 
     def _gradient(self, v: DD) -> tuple[DD, float, float]:
         """A'W(b - A v) - penalty in scaled coordinates (P, K), a bound on its error, and the objective · weight."""
