@@ -271,7 +271,7 @@ def _code_classes(labels: Any, loss: Loss, classes: Sequence[Any] | None) -> tup
         unknown = [c for c in known if c not in places]
         if unknown:
             raise DataError(f"y holds the label {unknown[0]!r}, which is not among classes={list(classes)}.")
-        codes = torch.tensor([places[c] for c in known])[codes.cpu()]
+        codes = torch.tensor([places[c] for c in known])[codes.cpu().long()]
         known = tuple(classes)
     if len(known) < 2:
         raise DataError(f"y has one class only, {known[0]!r}: there is nothing to tell apart.")

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.status import Status
+    from rich.text import Text
 
 DELAY = 1.0  # seconds before anything is shown
 
@@ -53,11 +54,12 @@ class Progress:
             self._status = console.status(self._line())
             self._status.start()
 
-    def _line(self) -> str:
-        from rich.markup import escape
+    def _line(self) -> Text:
+        from rich.text import Text
 
         seconds = time.perf_counter() - self.begun
-        return escape(f"{self._what} · {seconds:.0f} s · Ctrl-C keeps the best so far")
+        words = f"{self._what} · {seconds:.0f} s · Ctrl-C keeps the best so far"
+        return Text(words, no_wrap=True, overflow="ellipsis")
 
     def stage(self, what: str) -> None:
         """Say what is being done now."""

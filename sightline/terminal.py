@@ -104,10 +104,10 @@ class _Printer:
             if part and part[0].output:
                 self.line(f"class {part[0].output}" if summary.result.classes is not None else part[0].output, "bold")
             for fields in _choices(known, spread):
-                table = self.table(_header(fields, summary), ((_cells(c, fields), not c.clear) for c in part))
-                if self.piped or self.console.measure(table).minimum <= self.console.width:
+                header, rows = _header(fields, summary), [(_cells(c, fields), not c.clear) for c in part]
+                if self.piped or _width(header, rows) <= self.console.width:
                     break
-            self.print(table)
+            self.print(self.table(header, rows))
         self.console.print()
         if left:
             zeros = summary.result.weight.numel() - summary.nonzero
@@ -157,6 +157,13 @@ class _Printer:
         solver, penalty = summary.result.solver, summary.penalty_words
         steps = "1 step" if summary.result.n_iter == 1 else f"{summary.result.n_iter:,} steps"
         self.line(f"  solver {solver}; {steps}" + ("" if penalty == "none" else f"; penalty: {penalty}"), indent=indent)
+
+
+def _width(header: Sequence[tuple[str, bool]], rows: Sequence[tuple[Sequence[str], bool]]) -> int:
+    """The width that a table needs on a terminal, with room for names of some length: longer ones are folded."""
+    columns = zip(*([name for name, _ in header], *(cells for cells, _ in rows)))
+    wide = [max(map(len, column)) + 2 for column in columns]
+    return 2 + min(wide[0], 24) + sum(wide[1:])
 
 
 def _choices(known: bool, spread: bool) -> list[tuple[str, ...]]:
