@@ -190,8 +190,8 @@ class _Run:
         self.stopped = ""
         self.falling: Falling | None = None
         # With both labels there and a penalty on every coefficient, a binary loss has its minimum.
-        held = objective.loss.targets == "binary" and (objective.penalty.l1 > 0 or objective.penalty.l2 > 0)
-        self.may_lack = existence and not objective.loss.attains_minimum and not held
+        held = objective.loss.targets == "binary" and objective.penalty.l1 + objective.penalty.l2 > 0
+        self.may_lack = existence and not (objective.loss.attains_minimum or held)
         self.solver = ""
 
     def prepare(self) -> None:
@@ -275,8 +275,10 @@ class _Run:
         return solution_without_minimum(self.user, self.falling, begin, rest, self._user_trace(), self.begun, self.tol)
 
     def _delivered(self, weights: Weights) -> Weights:
-        """Working weights in the user's units and the data's dtype."""
+        """Working weights in the user's units and the data's dtype; softmax intercepts add up to zero."""
         user = self.working.to_user(weights)
+        if self.user.loss.name == "softmax":
+            user = Weights(user.coef, user.intercept - user.intercept.mean())
         dtype = self.user.data.design.dtype
         if dtype == torch.float64:
             return user
