@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 import torch
 
-from sightline.bounds import EPS, relative_scale
+from sightline.bounds import EPS, duality_gap, relative_scale, strong_convexity_gap
 from sightline.certificate import Certificate, Verdict, Witness
 from sightline.data import make_data
 from sightline.losses import Loss, as_loss
@@ -184,8 +185,7 @@ class _Run:
         self.trace = Trace()
         self.begun = time.perf_counter()
         self.best: Step | None = None
-        self.lower = -float("inf")
-        self.method = "none"
+        self.lower, self.method = 0.0, "no loss is negative"
         self.rank: int | None = None
         self.stopped = ""
         self.falling: Falling | None = None
@@ -243,11 +243,7 @@ class _Run:
         lower = step.value - step.bound.gap
         if lower > self.lower:
             self.lower, self.method = lower, step.bound.method
-        best = self.best
-        slack = 0.0 if best is None else 4 * EPS * abs(best.value)
-        if best is None or step.value < best.value - slack or (
-            step.value <= best.value + slack and step.bound.gap <= best.bound.gap
-        ):
+        if self.best is None or _better(step, self.best):
             self.best = step
 
     def _proven(self, step: Step) -> bool:
@@ -305,12 +301,15 @@ class _Run:
         if best is None:
             zeros = objective.zeros()
             best = Step(zeros, objective.value(zeros), float("inf"))
+        if self.stopped and not math.isfinite(best.bound.gap):
+            best = self._with_bound(best)
         user, digits = self._refined(best)
         dtype = self.user.data.design.dtype
         value, gap = best.value, best.bound.gap
         coordinates = self.working.coordinates
         untouched = coordinates.scale is None and coordinates.basis is None
-        if not (untouched and torch.equal(user.coef, best.weights.coef)):
+        known = math.isfinite(best.bound.gap)  # a value without a bound may have been computed in float32
+        if not (known and untouched and torch.equal(user.coef, best.weights.coef)):
             value = objective.value(self.working.to_working(user))
             gap = best.bound.gap + max(0.0, value - best.value)
         method = best.bound.method
@@ -324,6 +323,16 @@ class _Run:
         )
         text = f"{self.solver}: {reason}" + (f"; stopped by {self.stopped}" if self.stopped else "")
         return Solution(user, certificate, self._user_trace(), text, max(len(self.trace) - 1, 0))
+
+    def _with_bound(self, step: Step) -> Step:
+        """The step with the bound that one more evaluation gives, for a fit that was stopped before it had one."""
+        objective = self.working.objective
+        now = objective.evaluate(step.weights)
+        if objective.loss.smooth and objective.penalty.smooth and objective.penalty.l2 > 0:
+            bound = strong_convexity_gap(objective, step.weights, now)
+        else:
+            bound = duality_gap(objective, step.weights, now.value, now.dual)
+        return replace(step, value=now.value, bound=bound)
 
     def _verdict(self, gap: float, scale: float) -> Verdict:
         if self.falling is not None:
@@ -344,6 +353,18 @@ class _Run:
             + ": some are combinations of others, or constant. The smallest coefficients were chosen."
         )
         return Witness("null space", text, rank=self.rank, columns=self.user.p)
+
+
+def _better(step: Step, best: Step) -> bool:
+    """Whether a step is to be kept in place of the best so far: a lower value, or at the same value a smaller bound.
+    A value without a bound is trusted to six digits only: it may have been computed in float32."""
+    if math.isfinite(step.bound.gap) == math.isfinite(best.bound.gap):
+        slack = 4 * EPS * abs(best.value)
+        return step.value < best.value - slack or (
+            step.value <= best.value + slack and step.bound.gap <= best.bound.gap
+        )
+    slack = 1e-6 * abs(best.value)
+    return step.value < best.value + (slack if math.isfinite(step.bound.gap) else -slack)
 
 
 def warn_unless_optimal(certificate: Certificate, category: type[Warning] = ConvergenceWarning) -> None:
