@@ -20,7 +20,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import (
     check_class_weight_balanced_linear_classifier,
+    check_estimators_dtypes,
+    check_fit_idempotent,
+    check_methods_subset_invariance,
     check_param_validation,
+    check_sample_weight_equivalence_on_dense_data,
+    check_sample_weight_equivalence_on_sparse_data,
     parametrize_with_checks,
 )
 
@@ -35,7 +40,9 @@ CLASSIFIERS = ["LogisticRegression", "LinearSVC"]
 VARIANTS = [
     sl.Ridge(alpha=0.1, positive=True),
     sl.LogisticRegression(l1_ratio=1.0, C=0.7),
+    sl.LogisticRegression(C=0.7, fit_intercept=False),
     sl.LinearSVC(loss="hinge"),
+    sl.PoissonRegressor(alpha=0.01, fit_intercept=False),
 ]
 
 
@@ -48,9 +55,19 @@ def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
-@parametrize_with_checks(VARIANTS)
-def test_scikit_learns_checks_of_other_settings(estimator, check):
-    check(estimator)
+@pytest.mark.parametrize("model", VARIANTS, ids=str)
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_sample_weight_equivalence_on_dense_data,
+        check_sample_weight_equivalence_on_sparse_data,
+        check_fit_idempotent,
+        check_methods_subset_invariance,
+        check_estimators_dtypes,
+    ],
+)
+def test_scikit_learns_checks_of_other_settings(model, check):
+    check(type(model).__name__, model)
 
 
 def test_scikit_learns_check_of_array_input():

@@ -265,7 +265,7 @@ def class_factors(class_weight: Any, labels: Any, codes: Tensor, weight: Tensor 
 def joined(results: Sequence[Result], penalty: Penalty | None = None) -> Result:
     """Results of problems that do not touch each other (one a class or target) as one, their sum.
 
-    Value, gap and scale add up; the verdict is the worst, the digits the fewest.
+    Value and gap add up; the verdict, the relative gap and the digits are the worst of them.
     """
     first = results[0]
     if len(results) == 1:
@@ -274,11 +274,12 @@ def joined(results: Sequence[Result], penalty: Penalty | None = None) -> Result:
     order = list(Verdict)
     worst = max(certificates, key=lambda c: (not c.optimal, order.index(c.verdict)))
     digits = [c.digits for c in certificates]
+    gap, relative = math.fsum(c.gap for c in certificates), max(c.relative_gap for c in certificates)
     certificate = replace(
         worst,
         value=math.fsum(c.value for c in certificates),
-        gap=math.fsum(c.gap for c in certificates),
-        scale=math.fsum(c.scale for c in certificates),
+        gap=gap,
+        scale=gap / relative if 0 < relative < math.inf else math.fsum(c.scale for c in certificates),
         digits=None if None in digits else min(d for d in digits if d is not None),
     )
     return replace(
