@@ -25,6 +25,7 @@ MOST_POINTS = 300  # of a scatter picture
 MOST_CLASSES = 12  # of a confusion matrix
 MOST_STEPS = 200  # of the picture of the gap
 BINS = 10
+INTERRUPTED = "their computation was interrupted"
 NORMAL = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
@@ -68,6 +69,8 @@ def gather(
     reason : why this loss.  notes : sentences about the data.  command : what was typed.
     fields : columns as they were read.  dropped : the level of each column of text whose rows are all zeros.
     class_weighted : the fit weighted the classes.
+
+    Ctrl-C while the standard errors are computed, which comes last, leaves them out.
     """
     told: dict[str, Any] = {
         "version": VERSION, "target": target, "source": source, "reason": reason, "notes": list(notes),
@@ -79,12 +82,15 @@ def gather(
         return told
     data = train.data(result)
     told["spread"] = _listed(spread(data))
-    told["errors"] = errors(result, data, class_weighted)
     for name, rows in (("train", data), ("test", None if test is None else test.data(result))):
         if rows is not None:
             z, y, weight = scored(result, rows)
             told["metrics"][name] = [[m.name, _json(m.value), m.about] for m in metrics(result.loss, z, y, weight)]
             told["picture"] = {"rows": name, "n": len(y), **picture(result, z, y, weight)}
+    try:
+        told["errors"] = errors(result, data, class_weighted)
+    except KeyboardInterrupt:
+        told["errors"] = {"reason": INTERRUPTED}
     return told
 
 

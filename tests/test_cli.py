@@ -39,6 +39,10 @@ def sightline(*arguments: str, code: int = 0) -> Result:
     return done
 
 
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -126,6 +130,12 @@ def test_models_and_their_options(folder, options, words):
         assert word.replace("no likelihood", "is not a likelihood") in done.stdout + done.stderr
     assert sl.load("here/model.safetensors").certificate.optimal
     assert "Optimal" in done.stdout
+
+
+def test_many_rows_of_two_labels(folder):
+    x = np.random.default_rng(4).normal(size=3000)
+    np.savez("two.npz", X=x[:, None], y=(x + np.roll(x, 1) > 0).astype(int))
+    assert "Optimal" in sightline("fit", "two.npz", "--target", "y").stdout
 
 
 def test_weights_and_offset_are_columns(folder):
@@ -255,10 +265,13 @@ main()
     assert sl.load("sightline-sex/model.safetensors").certificate.verdict is sl.Verdict.INTERRUPTED
 
 
-def test_ctrl_c_before_the_fit_leaves_nothing(folder, monkeypatch):
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+def test_ctrl_c_after_the_fit_leaves_out_standard_errors(folder, monkeypatch):
+    monkeypatch.setattr("sightline.facts.errors", interrupted)
+    done = sightline("fit", "penguins.csv", "--target", "sex", code=130)
+    assert "No standard errors: their computation was interrupted" in done.stdout and "accuracy" in done.stdout
 
+
+def test_ctrl_c_before_the_fit_leaves_nothing(folder, monkeypatch):
     monkeypatch.setattr("sightline.commands.fit.prepare", interrupted)
     done = sightline("fit", "penguins.csv", "--target", "sex", code=130)
     assert "interrupted" in done.stderr and not Path("sightline-sex").exists()

@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sightline.certificate import Verdict
 from sightline.commands.folder import MODEL, REPORT, default_folder, folder
 from sightline.commands.problem import loss_of, penalty_of
 from sightline.commands.reading import numbers, read_table, tell
 from sightline.commands.split import held_out, with_all_levels
+from sightline.facts import INTERRUPTED as STOPPED_ERRORS
 from sightline.facts import Rows, gather
 from sightline.losses import Loss
 from sightline.progress import Progress
@@ -88,7 +90,9 @@ def run(request: Request) -> int:
             progress.stage("writing")
             saved = _saved(result, place)
     _say(request, problem, result, saved)
-    return INTERRUPTED if result.certificate.verdict.name == "INTERRUPTED" else 0
+    errors = result.extra["facts"]["errors"] or {}
+    stopped = result.certificate.verdict is Verdict.INTERRUPTED or errors.get("reason") == STOPPED_ERRORS
+    return INTERRUPTED if stopped else 0
 
 
 class _Problem:
