@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -69,19 +70,21 @@ def run(name: str, rules: Rules, packages: list[str], only: list[str] | None, co
         f" optimum {reference.value:.8g}, itself certified to {reference.relative_gap:.0e} ({took:.1f} s)"
     )
     outcomes: list[Outcome] = []
-    for package in packages:
-        if not peers.installed(package):
-            outcomes.append(Outcome(name, package, package, "not installed"))
-            continue
-        for contender in peers.entered(problem, package):
-            if only is not None and package != peers.OURS and contender.name not in only:
+    try:
+        for package in packages:
+            if not peers.installed(package):
+                outcomes.append(Outcome(name, package, package, "not installed"))
                 continue
-            outcome = race.run(contender)
-            outcomes.append(outcome)
-            took = f"{report.seconds(outcome.cpu)} s" if outcome.ok else outcome.status
-            console.print(f"  {contender.name}: {took}", highlight=False)
+            for contender in peers.entered(problem, package):
+                if only is not None and package != peers.OURS and contender.name not in only:
+                    continue
+                outcomes.append(outcome := race.run(contender))
+                took = f"{report.seconds(outcome.cpu)} s" if outcome.ok else outcome.status
+                console.print(f"  {contender.name}: {took}", highlight=False)
+            race.leave()
+        race.final(outcomes)
+    finally:
         race.leave()
-    race.final(outcomes)
     line = report.Line(name, race.instance.data_bytes, outcomes)
     report.print_contenders(console, line)
     return line
@@ -100,6 +103,7 @@ def main(argv: list[str] | None = None) -> int:
     if unknown := [p for p in packages if p not in peers.PACKAGES]:
         raise SystemExit(f"no peer named {', '.join(unknown)}; there are {', '.join(others)}")
     packages = packages + ([] if args.no_ours else [peers.OURS])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     start, lines = time.perf_counter(), []
     for name in chosen_problems(args.problems, args.only):
         if time.perf_counter() - start > args.budget:
@@ -110,9 +114,9 @@ def main(argv: list[str] | None = None) -> int:
         except Exception as error:
             console.print_exception()
             lines.append(report.Line(name, 0, [], f"{type(error).__name__}: {error}"))
+        written = report.write(lines, rules, args.out)
     report.print_summary(console, lines)
-    for path in report.write(lines, rules, args.out):
-        console.print(f"written: {path.name}")
+    console.print("written: " + ", ".join(path.name for path in written))
     return 1 if any(line.alarms for line in lines) else 0
 
 

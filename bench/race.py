@@ -120,11 +120,13 @@ class Race:
         return outcome
 
     def final(self, outcomes: list[Outcome], leaders: int = 2) -> None:
-        """Time the leaders and ours again, one after the other, each in its own process: the ratios are from these."""
-        others = sorted((o for o in outcomes if o.ok and o.package != peers.OURS), key=lambda o: o.cpu)
-        again = others[:leaders] + sorted(others, key=lambda o: o.wall)[:1]
+        """Time the leaders of each precision and ours again, one after the other, each in its own process."""
+        again: list[Outcome] = []
+        for dtype in ("f32", "f64"):
+            others = [o for o in outcomes if o.ok and o.package != peers.OURS and o.contender.endswith(dtype)]
+            again += sorted(others, key=lambda o: o.cpu)[:leaders] + sorted(others, key=lambda o: o.wall)[:1]
         for outcome in outcomes:
-            if outcome in again or (outcome.package == peers.OURS and outcome.says):
+            if any(outcome is o for o in again) or (outcome.package == peers.OURS and outcome.says):
                 self.leave()
                 child, cap = self._ready(peers.named(outcome.contender), outcome), self.rules.cap
                 outcome.take(*self._ask(child, outcome.setting, self.rules.repeats, cap), outcome.setting, cap)
