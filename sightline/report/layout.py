@@ -195,4 +195,4 @@ class Page:
 
 def _minus(text: str) -> str:
     """Powers of ten with a minus sign in place of a hyphen."""
-    return re.sub(r"e-(\d)", r"e−\1", text)
+    return re.sub(r"e-0?(\d)", r"e−\1", text)

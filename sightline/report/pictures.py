@@ -15,9 +15,10 @@ ROW = 30  # pixels of a coefficient's row
 TALL = 220
 
 
-def figure(title: str, words: str, picture: str) -> str:
+def figure(title: str, words: str, picture: str, wide: bool = False) -> str:
     """A picture with its title and what it shows."""
-    return f"<figure><figcaption><b>{escape(title)}</b>{escape(words)}</figcaption>{picture}</figure>"
+    kind = ' class="wide"' if wide else ""
+    return f"<figure{kind}><figcaption><b>{escape(title)}</b>{escape(words)}</figcaption>{picture}</figure>"
 
 
 def effect(c: Coefficient, value: float | None) -> float | None:
@@ -147,7 +148,7 @@ def confusion(facts: dict[str, Any], n: int) -> str:
         f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
     right = sum(counts[k][k] for k in range(len(classes)))
-    return figure("Right and wrong", f"{right:,} of {n:,} rows are told rightly.", table)
+    return figure("Right and wrong", f"{right:,} of {n:,} rows are told rightly.", table, wide=len(classes) > 3)
 
 
 def histogram(facts: dict[str, Any], summary: Summary) -> str:
@@ -188,7 +189,7 @@ def calibration(rows: Sequence[Sequence[float]], summary: Summary) -> str:
     what = "share that was " + ("right" if several else str((summary.result.classes or ("", ""))[1]))
     return figure(
         "Calibration", f"Tenths of the rows by predicted probability: the {what}, with its 95 % interval. On the dotted"
-        " line the two agree.", picture,
+        " line the two agree.", picture, wide=len(summary.result.classes or ()) > 3,
     )  # fmt: skip
 
 

@@ -45,8 +45,10 @@ svg text.limit-name{fill:var(--other)}
 figure{margin:0}figcaption{margin-bottom:10px}figcaption b{display:block;color:var(--ink);font-weight:600}
 .plot{display:grid;grid-template-columns:52px minmax(0,1fr);column-gap:8px;padding-right:10px}
 .scroll{overflow-x:auto}
-.confusion{width:auto}.confusion td{text-align:center;border:2px solid var(--page);min-width:48px;padding:8px 6px}
-.confusion th{padding:6px 8px;max-width:14ch;overflow-wrap:anywhere}
+.confusion{width:auto}.confusion td{text-align:center;border:2px solid var(--page);min-width:44px;padding:8px 6px}
+.confusion th{padding:6px;max-width:16ch;overflow-wrap:break-word}
+.confusion tr>:first-child{min-width:9ch;padding-left:0}
+.wide{grid-column:1/-1}
 .confusion tbody th{vertical-align:middle}.confusion thead th{text-align:center}
 dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:6px 20px;margin:12px 0}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
