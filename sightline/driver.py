@@ -287,9 +287,19 @@ class _Run:
             return user, best.digits
         from sightline.refine import refinable, refine
 
-        if self.working.coordinates.basis is None and refinable(self.user) and self._proven(best):
+        if self.rank in (None, self.user.p) and refinable(self.user) and self._proven(best):
             return refine(self.user, user)
         return user, best.digits
+
+    def _value(self, user: Weights) -> tuple[float, float]:
+        """The objective at weights in the user's units, and what rounding may have changed of it."""
+        objective = self.working.objective
+        scores = objective.scores(self.working.to_working(user))
+        error = 4 * EPS * self.working.coordinates.size(user)
+        dual = objective.loss.gradient(scores, objective.data.y).abs()
+        bend = min(objective.loss.curvature_bound, 1.0)
+        rounded = error * (objective.mean(dual if dual.ndim == 1 else dual.sum(1)) + bend * error)
+        return objective.value(self.working.to_working(user), scores), rounded
 
     def _user_trace(self) -> Trace:
         return replace(self.trace, to_user=self.working.coordinates.to_user)
@@ -310,8 +320,9 @@ class _Run:
         untouched = coordinates.scale is None and coordinates.basis is None
         known = math.isfinite(best.bound.gap)  # a value without a bound may have been computed in float32
         if not (known and untouched and torch.equal(user.coef, best.weights.coef)):
-            value = objective.value(self.working.to_working(user))
-            gap = best.bound.gap + max(0.0, value - best.value)
+            value, rounded = self._value(user)
+            gap = best.bound.gap + max(0.0, value - best.value) + rounded
+            self.lower -= rounded
         method = best.bound.method
         if value - self.lower < gap:
             gap, method = max(value - self.lower, 0.0) + 4 * EPS * abs(value), self.method
@@ -321,7 +332,9 @@ class _Run:
         certificate = Certificate(
             self._verdict(gap, scale), value, gap, scale, self.tol, method, digits, self._witness()
         )
-        text = f"{self.solver}: {reason}" + (f"; stopped by {self.stopped}" if self.stopped else "")
+        by = f"; stopped by {self.stopped}" if self.stopped not in ("", "interrupted") else ""
+        by = "; interrupted" if self.stopped == "interrupted" != reason else by
+        text = f"{self.solver}: {reason}{by}"
         return Solution(user, certificate, self._user_trace(), text, max(len(self.trace) - 1, 0))
 
     def _with_bound(self, step: Step) -> Step:

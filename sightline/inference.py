@@ -17,12 +17,14 @@ import torch
 from torch import Tensor
 
 from sightline import extended
+from sightline.bounds import max_row_norm_squared
 from sightline.digits import Root, root_of_rows
 from sightline.extended import UNIT
-from sightline.objective import Objective, Weights
+from sightline.objective import Evaluation, Objective, Weights
 from sightline.precise import PreciseDesign
 from sightline.refine import hessian_root, score_radius
 
+LARGE = 1_000_000  # rows · columns beyond which float64 is enough where the condition allows it
 LARGEST = 2000  # weights beyond which no covariance is computed
 
 
@@ -109,8 +111,12 @@ class _Information:
         why = unavailable(objective)
         if why:
             return why
-        design = PreciseDesign(objective)
         evaluation = objective.evaluate(weights)
+        if objective.outputs is None and objective.n * objective.p > LARGE:
+            plain = cls._plain(objective, evaluation)
+            if plain is not None:
+                return plain
+        design = PreciseDesign(objective)
         scores = evaluation.scores if evaluation.scores.ndim == 2 else evaluation.scores[:, None]
         total = objective.data.total_weight
         if objective.loss.quadratic:
@@ -133,6 +139,38 @@ class _Information:
         # sqrt((B (I - E)^-1 B')_jj) is within this share of |B_j|; B itself and sums of n squares are rounded.
         share = 1 / math.sqrt(1 - error) - 1 + (objective.n + 4 * len(B) + 64) * UNIT
         return cls(B, variance, max(0.0, -math.log10(share)))
+
+
+    @classmethod
+    def _plain(cls, objective: Objective, evaluation: Evaluation) -> _Information | None:
+        """In float64 from one Gram matrix, for many rows; None where its rounding could matter."""
+        total, size = objective.data.total_weight, objective.p + 1
+        gram = objective.curvature_gram(objective.loss.curvature(evaluation.scores, objective.data.y))
+        d = gram.diagonal().clamp(min=1e-300).sqrt()
+        correlation = gram / d[:, None] / d
+        lowest = float(torch.linalg.eigvalsh(correlation)[0])
+        # Every entry of the correlations is off by at most (n + 8) rounding units.
+        error = size * (objective.n + 8) * UNIT / lowest if lowest > 0 else math.inf
+        if not error < 1e-3:
+            return None
+        factor = torch.linalg.cholesky(correlation) * d[:, None]
+        eye = torch.eye(size, dtype=gram.dtype, device=gram.device)
+        rows = torch.linalg.solve_triangular(factor, eye, upper=False).T
+        if objective.loss.quadratic:
+            degrees = total - objective.p - int(objective.intercept)
+            variance = objective.weighted(evaluation.dual.square()).sum().reshape(1) * total / degrees
+        else:
+            variance = gram.new_ones(1)
+            decrement = float((rows.T @ evaluation.gradient.flat()).norm())
+            product = decrement * math.sqrt(max_row_norm_squared(objective, factor)) * (1 + error)
+            if not product < 0.25:
+                return None
+            error = error + math.expm1(-math.log1p(-product)) * (1 + error)
+        rows = rows / math.sqrt(total)
+        if not objective.intercept:
+            rows[-1] = 0.0
+        share = 1 / math.sqrt(1 - error) - 1 + (objective.n + 4 * size + 64) * UNIT
+        return cls(rows, variance, max(0.0, -math.log10(share)))
 
 
 def _distance(design: PreciseDesign, root: Root, gradient: Weights, total: float) -> float:
