@@ -19,6 +19,7 @@ from scipy.linalg import lapack
 
 EPS = 2.0**-52
 SHARES = (1.0, 0.3, 0.1, 0.03, 0.01)  # of a step, tried with clipping
+PATIENCE = 4  # steps that give little before a model that need not be exact is left
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Index = NDArray[np.intp]
@@ -83,12 +84,12 @@ class L1Quadratic:
     def minimise(self, w: Array, g: Array, enough: float = 0.0, rounds: int = 300) -> Array:
         """The minimiser, (m,), for the gradient ``g`` at ``w``.
 
-        Ends earlier after ``rounds`` steps, or when a step gives less than ``enough`` of what all have given so far;
-        what it returns is never worse than ``w``.
+        Ends earlier after ``rounds`` steps, or when ``PATIENCE`` steps in a row that were not whole gave less than
+        ``enough`` of what all have given so far; what it returns is never worse than ``w``.
         """
         u, gradient, curved = w.copy(), g.copy(), self.hessian.product(w)
         diagonal = self.hessian.diagonal
-        most, total = len(w), 0.0
+        most, total, small = len(w), 0.0, 0
         for _ in range(rounds):
             size = np.sqrt(diagonal * max(float(u @ curved), 0.0))
             noise = 16 * EPS * (np.abs(gradient) + self.strengths + size)
@@ -108,7 +109,8 @@ class L1Quadratic:
             most = 2 * most if whole else max(1, most // 4)
             u, gradient, curved = u + part.step, gradient + part.product, curved + part.product
             total += part.change
-            if part.change > enough * total and not whole:
+            small = small + 1 if part.change > enough * total and not whole else 0
+            if small == PATIENCE:
                 break
         return u
 

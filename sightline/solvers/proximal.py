@@ -1,10 +1,9 @@
 """L1, elastic net and sign constraints with a smooth loss: working sets, proximal Newton steps, duality gap.
 
-Each round looks at the gradient of all coefficients (one read of X), bounds the gap, leaves out columns that are
-proven to be zero at the optimum (gap-safe spheres: Ndiaye, Fercoq, Gramfort & Salmon 2017, theorem 6), takes the
-support and the columns nearest to entering as the working set, twice as many as the support, and solves the problem on
-it to a third of the gap (Johnson & Guestrin 2015; Massias, Gramfort & Salmon 2018, algorithm 3).  The inner problem is
-small and dense: proximal Newton steps with exact second-order models.
+Each round looks at the gradient of all coefficients (one read of X), bounds the gap, takes the support and the columns
+nearest to entering as the working set, twice as many as the support, and solves the problem on it to a third of the gap
+(Johnson & Guestrin 2015; Massias, Gramfort & Salmon 2018, algorithm 3).  The inner problem is small and dense: proximal
+Newton steps with exact second-order models.  Few looks are needed, so columns are not screened besides.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sightline.bounds import EPS, Bound, best_intercept
+from sightline.losses import Huber
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.base import Solver, Step
 from sightline.solvers.dual_bound import lower_bound
@@ -24,6 +24,9 @@ from sightline.solvers.hessians import columns, normal_equations
 from sightline.solvers.proximal_newton import Curvature, in_pieces, newton_move
 
 WHOLE = 128  # up to so many columns all of them are the working set
+FAR = 20.0  # median residual over bend from which on wider bends are solved first ...
+NARROW = 5.0  # ... each so many times narrower than the last
+ROUGH = 0.1  # relative gap to which they are solved
 LARGEST_START = 2000  # a start with more coefficients than this is not sparse: from zero the way is shorter
 
 
@@ -51,11 +54,20 @@ class Proximal(Solver):
         """One step a look at all columns; ends when neither the value nor the bound gets better."""
         centre = centre_of(objective)
         if centre is None:
-            yield from _Rounds(self, objective).steps(start)
+            yield from self._steps(objective, start)
             return
         centred = replace(objective, data=replace(objective.data, y=objective.data.y - centre))
-        for step in _Rounds(self, centred).steps(Weights(start.coef, start.intercept - centre)):
+        for step in self._steps(centred, Weights(start.coef, start.intercept - centre)):
             yield replace(step, weights=Weights(step.weights.coef, step.weights.intercept + centre))
+
+    def _steps(self, objective: Objective, start: Weights) -> Iterator[Step]:
+        for easier in wider(objective, start):
+            for step in _Rounds(self, easier).steps(start):
+                start = step.weights
+                yield Step(start, objective.value(start), step.gradient_norm)
+                if step.bound.gap <= ROUGH * step.value:
+                    break
+        yield from _Rounds(self, objective).steps(start)
 
 
 class _Rounds:
@@ -79,7 +91,8 @@ class _Rounds:
             self.lower = max(self.lower, lower_bound(self.whole, weights, now))
             gap = max(now.value - self.lower, 0.0) + 4 * EPS * abs(now.value)
             yield Step(weights, now.value, float(now.gradient.flat().norm()), Bound(gap, "duality gap"))
-            stalled = 0 if gap < 0.5 * best or now.value < value - 0.01 * gap else stalled + 1
+            fell = value - now.value > min(0.01 * gap, 1e-3 * abs(now.value))
+            stalled = 0 if gap < 0.5 * best or fell else stalled + 1
             best, value = min(best, gap), now.value
             if stalled > (1 if self.last else 30):
                 return
@@ -89,9 +102,11 @@ class _Rounds:
             weights, now = found
 
     def _begin(self, start: Weights) -> Weights:
-        """The start, with signs that the penalty allows; zero where its support is too large to begin with."""
-        coef = start.coef.clamp(min=0) if self.whole.penalty.positive else start.coef
-        if int((coef != 0).sum()) > max(WHOLE, LARGEST_START):
+        """The start, with signs that the penalty allows; zero where no solution has so large a support."""
+        whole = self.whole
+        coef = start.coef.clamp(min=0) if whole.penalty.positive else start.coef
+        most = LARGEST_START if whole.penalty.l2 else min(LARGEST_START, whole.n * (whole.outputs or 1))
+        if int((coef != 0).sum()) > most:
             coef = torch.zeros_like(coef)
         return Weights(coef, start.intercept)
 
@@ -183,6 +198,19 @@ class _Rounds:
         data = replace(self.whole.data, design=columns(self.whole.data.design, chosen))
         self.part = replace(self.whole, data=data, penalty=self.whole.penalty.columns(chosen))
         self.set, self.curvature.gram = chosen, None
+
+
+def wider(objective: Objective, start: Weights) -> Iterator[Objective]:
+    """Problems on the way to a Huber loss with few residuals inside its bend: wider bends, each a start for the next
+    (smoothing and continuation: Madsen & Nielsen 1993)."""
+    loss = objective.loss
+    if not isinstance(loss, Huber):
+        return
+    _, scores = level(objective, start, objective.scores(start))
+    delta = float((scores - objective.data.y).abs().median())
+    while delta > FAR * loss.delta:
+        yield replace(objective, loss=Huber(delta))
+        delta /= NARROW
 
 
 def centre_of(objective: Objective) -> Tensor | None:
