@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -170,9 +169,6 @@ class LogisticRegression(Classifier):
         binary = len(self.classes_) == 2
         objective = Objective(data, Logistic() if binary else Softmax(), penalty, bool(self.fit_intercept))
         result = self._optimum(objective, self._start(data.outputs))
-        if penalty.l1 and not binary and self.fit_intercept:
-            # Softmax scores may be shifted together; the penalty fixes that for the coefficients alone.
-            result = replace(result, bias=(result.bias.double() - result.bias.double().mean()).to(result.bias.dtype))
         self._deliver(result, X)
         self.n_iter_ = np.array([max(result.n_iter, 1)], dtype=np.int32)
         warn_unless_optimal(result.certificate, ConvergenceWarning)
