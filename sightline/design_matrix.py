@@ -36,7 +36,7 @@ class DenseDesign:
         """Rows of a block: all of them where X is small or not on the CPU."""
         if self.device.type != "cpu" or self.n * self.p * 8 <= 4 * BLOCK_BYTES:
             return self.n
-        return max(256, BLOCK_BYTES // (8 * self.p))
+        return max(16, BLOCK_BYTES // (8 * self.p))
 
     def blocks(self, single: bool = False) -> Iterator[tuple[slice, DenseDesign]]:
         """Consecutive (rows, design) pieces that cover X once: in float64, or with ``single`` in the dtype of X."""
