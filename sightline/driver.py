@@ -295,7 +295,7 @@ class _Run:
         """The objective at weights in the user's units, and what rounding may have changed of it."""
         objective = self.working.objective
         scores = objective.scores(self.working.to_working(user))
-        error = 4 * EPS * self.working.coordinates.size(user)
+        error = EPS * self.working.coordinates.size(user)
         dual = objective.loss.gradient(scores, objective.data.y).abs()
         bend = min(objective.loss.curvature_bound, 1.0)
         rounded = error * (objective.mean(dual if dual.ndim == 1 else dual.sum(1)) + bend * error)

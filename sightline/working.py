@@ -24,22 +24,24 @@ GRAM_COLUMNS = 3000  # beyond so many columns the rank is not examined
 class Coordinates:
     """The way between the user's coordinates and working ones.
 
-    user column = shift + scale · working column;  user coefficients = (basis · working coefficients) / scale.
-    shift, scale : (p,) or None for none.  basis : (p, rank) orthonormal in the scaled coordinates, or None.
+    user column = shift + scale · column;  coefficients = (basis · (working coefficients / stretch)) / scale.
+    shift, scale : (p,) or None for none.  basis : (p, rank) orthonormal in the scaled coordinates, or None;
+    stretch : (rank,) sizes of the columns' projections on it, so that working columns are about orthonormal.
     """
 
     shift: Tensor | None = None
     scale: Tensor | None = None
     basis: Tensor | None = None
+    stretch: Tensor | None = None
 
     def to_user(self, weights: Weights) -> Weights:
         """Weights in the user's units; the smallest of all that give the same scores."""
         coef, intercept = weights.coef, weights.intercept
         if self.basis is not None:
+            coef = self._over(coef, self.stretch)
             coef = self.basis @ coef
-        if self.scale is not None:
-            coef = coef / (self.scale if coef.ndim == 1 else self.scale[:, None])
-        if self.basis is not None:
+        coef = self._over(coef, self.scale)
+        if self.basis is not None and self.basis.shape[0] > self.basis.shape[1]:
             coef = self._smallest(coef)
         if self.shift is not None:
             intercept = intercept - self.shift @ coef
@@ -49,12 +51,40 @@ class Coordinates:
         """Working weights with the scores of the given user weights."""
         coef, intercept = weights.coef, weights.intercept
         if self.shift is not None:
-            intercept = intercept + self.shift @ coef
+            intercept = self._moved(intercept, coef)
         if self.scale is not None:
             coef = coef * (self.scale if coef.ndim == 1 else self.scale[:, None])
         if self.basis is not None:
             coef = self.basis.T @ coef
+        if self.stretch is not None:
+            coef = coef * (self.stretch if coef.ndim == 1 else self.stretch[:, None])
         return Weights(coef, intercept)
+
+    def _moved(self, intercept: Tensor, coef: Tensor) -> Tensor:
+        """intercept + shift · coef; where the shifts are far larger than the columns' spread, in twice the precision,
+        so that the working weights have the very scores of the user's."""
+        assert self.shift is not None and self.scale is not None
+        if not bool((self.shift.abs() > LARGEST_OFFSET * self.scale).any()):
+            return intercept + self.shift @ coef
+        from sightline.extended import add_double, dot
+
+        shift = self.shift if coef.ndim == 1 else self.shift[:, None].expand(coef.shape)
+        return add_double(dot(shift, coef), intercept).double()
+
+    def size(self, weights: Weights) -> float:
+        """A bound on the sum of the sizes of the terms that make up a score of the user's weights, about the columns'
+        centres; 0 where the spreads are not known."""
+        if self.scale is None:
+            return 0.0
+        coef = weights.coef if weights.coef.ndim == 2 else weights.coef[:, None]
+        return float((self.scale @ coef.abs()).max())
+
+    @staticmethod
+    def _over(coef: Tensor, sizes: Tensor | None) -> Tensor:
+        """Coefficients, (p,) or (p, K), each over its size."""
+        if sizes is None:
+            return coef
+        return coef / (sizes if coef.ndim == 1 else sizes[:, None])
 
     def _smallest(self, coef: Tensor) -> Tensor:
         """``coef`` without its part in the null space, in the user's units."""
@@ -134,7 +164,7 @@ def power_of_two(spread: Tensor) -> Tensor:
 
 
 def without_null_space(working: Working) -> tuple[Working, int | None]:
-    """The problem on a basis of the row space where the (working) columns are dependent, and the rank.
+    """The problem on a basis of the row space where the (working) columns are dependent or nearly so, and the rank.
 
     Only for problems without any penalty.  The rank is None where it was not examined (too many columns).
     """
@@ -155,12 +185,11 @@ def without_null_space(working: Working) -> tuple[Working, int | None]:
         X = X - X.mean(0)
     _, sizes, vt = torch.linalg.svd(_triangle(X), full_matrices=False)
     rank = int((sizes > rank_tolerance(design) * sizes[0]).sum()) if len(sizes) and float(sizes[0]) > 0 else 0
-    if rank == design.p:
-        return working, rank
     basis = vt[: max(rank, 1)].T.contiguous()
-    reduced = DenseDesign(design.scores(basis))
-    data = replace(objective.data, design=reduced)
-    return Working(replace(objective, data=data), replace(working.coordinates, basis=basis)), rank
+    stretch = power_of_two(sizes[: max(rank, 1)] / design.n**0.5)
+    data = replace(objective.data, design=DenseDesign(design.scores(basis) / stretch))
+    coordinates = replace(working.coordinates, basis=basis, stretch=stretch)
+    return Working(replace(objective, data=data), coordinates), rank
 
 
 def _triangle(X: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers import small
 from sightline.solvers.base import Solver, Step
 from sightline.solvers.factor import checked_cholesky, cholesky
+from sightline.solvers.small import MOST_STEPS
 
 SHORTEST = 1e-3  # a line search that comes down to this is left for a damped step
 
@@ -44,7 +45,7 @@ class Newton(Solver):
             return
         weights, now = start, objective.evaluate(start)
         last = math.inf
-        while True:
+        for _ in range(MOST_STEPS):
             hessian = objective.hessian(now)
             factor, sound = checked_cholesky(hessian)
             gradient = now.gradient.flat()

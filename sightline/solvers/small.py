@@ -22,6 +22,7 @@ from sightline.solvers.factor import cholesky
 
 Array = npt.NDArray[np.float64]
 
+MOST_STEPS = 500  # Newton steps after which only rounding can be what keeps the value falling
 SMALL_ELEMENTS = 100_000  # rows · weights up to which this form is used
 
 
@@ -60,7 +61,7 @@ def small_steps(objective: Objective, start: Weights, armijo: float) -> Iterator
 
     value, z, dual = evaluate(w)
     last = math.inf
-    while True:
+    for _ in range(MOST_STEPS):
         gradient = transposed @ (dual * s).numpy()
         curvature = (loss.curvature_from(z, y, dual) * s).numpy()
         hessian = (transposed * curvature) @ A
@@ -80,7 +81,7 @@ def small_steps(objective: Objective, start: Weights, armijo: float) -> Iterator
                 )
                 bound = smooth_gap(objective, weights, now)
             else:
-                bound = _decrement_bound(transposed, factor, slope, constant)
+                bound = _decrement_bound(transposed, factor, hessian, slope, constant)
         yield Step(weights, value, math.sqrt(float(gradient @ gradient)), bound)
         floor = 16 * EPS * abs(value)
         if not slope < 0 or -slope <= EPS**2 * abs(value) or (-slope < floor and -slope > 0.25 * last):
@@ -106,8 +107,11 @@ def newton_direction(hessian: Array, gradient: Array) -> tuple[Array, Array]:
     return factor, -solution
 
 
-def _decrement_bound(transposed: Array, factor: Array, slope: float, constant: float) -> Bound:
-    """The self-concordance bound (``bounds``); exact, from the normal equations, for a quadratic loss."""
+def _decrement_bound(transposed: Array, factor: Array, hessian: Array, slope: float, constant: float) -> Bound:
+    """The self-concordance bound (``bounds``); exact, from the normal equations, for a quadratic loss.  None from a
+    Hessian that is singular to rounding, whose factor says nothing of it (see ``factor.checked_cholesky``)."""
+    if not (factor.diagonal() ** 2 > 64 * len(factor) * EPS * hessian.diagonal()).all():
+        return NO_BOUND
     decrement = math.sqrt(max(-slope, 0.0))
     if constant == 0:
         return Bound(0.5 * decrement**2, "normal equations")
