@@ -100,6 +100,14 @@ def test_ridge_of_several_targets(alpha):
 
 
 @intercepts
+def test_ridge_of_one_column_of_targets(intercept):
+    ours = sl.Ridge(fit_intercept=intercept).fit(X, Y[:, None])
+    reference = theirs.Ridge(fit_intercept=intercept, solver="svd").fit(X, Y[:, None])
+    agree(ours, reference, 1e-9)
+    np.testing.assert_allclose(ours.predict(X), reference.predict(X), rtol=1e-9)
+
+
+@intercepts
 def test_non_negative_ridge(intercept):
     ours = sl.Ridge(1.0, positive=True, fit_intercept=intercept, tol=TIGHT).fit(X, Y)
     agree(ours, fitted(theirs.Ridge(1.0, positive=True, fit_intercept=intercept, tol=1e-14), X, Y), 1e-5)

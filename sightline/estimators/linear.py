@@ -277,6 +277,8 @@ class Ridge(LeastSquares):
         penalties = [Penalty(l2=a / data.total_weight, positive=bool(self.positive)) for a in strengths]
         result = joined(self._solved(data, penalties))
         self._deliver(result, X, flat=flat)
+        if not flat and data.y.shape[1] == 1:
+            self.coef_ = self.coef_[0]
         self.n_iter_ = np.full(1 if flat else data.y.shape[1], max(result.n_iter, 1), dtype=np.int32)
         self.solver_ = result.solver
         warn_unless_optimal(result.certificate, ConvergenceWarning)
