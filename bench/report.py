@@ -150,7 +150,7 @@ def means(lines: Sequence[Line]) -> str:
     which = (("cpu", "f64"), ("cpu", "f32"), ("wall", ""))
     f64, f32, wall = (seconds(geometric_mean(line.ratio(*w) for line in lines)) for w in which)
     return (
-        f"geometric mean over {known} of {len(lines)} problems, each at its best: {seconds(geometric_mean(best))} (CPU),"
+        f"geometric mean of {known} in {len(lines)} problems, each at its best: {seconds(geometric_mean(best))} (CPU),"
         f" {wall} (wall); on float64 data {f64}, on float32 data {f32} (CPU); goal {GEOMETRIC_MEAN_GOAL:g}"
     )
 
