@@ -19,6 +19,7 @@ from sightline.losses import Loss, as_loss
 from sightline.objective import Objective, Weights, problem, weights_from
 from sightline.penalties import Penalty
 from sightline.result import Result
+from sightline.rounding import accurate_scores, largest_terms
 from sightline.separability import Falling
 from sightline.solvers.base import Solver, Step
 from sightline.trace import Trace
@@ -301,6 +302,13 @@ class _Run:
         rounded = error * (objective.mean(dual if dual.ndim == 1 else dual.sum(1)) + bend * error)
         return objective.value(self.working.to_working(user), scores), rounded
 
+    def _cancels(self, user: Weights) -> bool:
+        """The terms of the scores are so large that rounding them shows in the value."""
+        design = self.user.data.design
+        if design.sparse or design.n * user.coef.numel() > POLISH_ELEMENTS:
+            return False
+        return EPS * largest_terms(self.user, user) > 1e-3 * self.tol
+
     def _user_trace(self) -> Trace:
         return replace(self.trace, to_user=self.working.coordinates.to_user)
 
@@ -323,6 +331,9 @@ class _Run:
             value, rounded = self._value(user)
             gap = best.bound.gap + max(0.0, value - best.value) + rounded
             self.lower -= rounded
+        elif self._cancels(user):
+            value = self.user.value(user, accurate_scores(self.user, user))
+            gap = best.bound.gap + max(0.0, value - best.value)
         method = best.bound.method
         if value - self.lower < gap:
             gap, method = max(value - self.lower, 0.0) + 4 * EPS * abs(value), self.method

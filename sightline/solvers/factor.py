@@ -22,9 +22,10 @@ def checked_cholesky(hessian: Tensor) -> tuple[Tensor, bool]:
     sound = not int(info) and bool((pivots.square() > 64 * len(hessian) * EPS * size).all())
     shift = EPS
     while int(info) or not bool(torch.isfinite(factor.diagonal()).all()):
-        lifted = hessian + torch.diag(hessian.diagonal().clamp(min=1e-300) * shift)
-        factor, info = torch.linalg.cholesky_ex(lifted)
-        shift *= 16
-        if shift > 1:
+        if shift > 16 or not bool(torch.isfinite(size).all()):
             raise FloatingPointError("the Hessian holds values that are not finite")
+        # First each diagonal element by its own measure; if that is not enough, all by the largest.
+        least = 1e-300 if shift < 1e-6 else float(size.max().clamp(min=1e-300))
+        factor, info = torch.linalg.cholesky_ex(hessian + torch.diag(size.clamp(min=least) * shift))
+        shift *= 16
     return factor, sound
