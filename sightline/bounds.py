@@ -38,9 +38,11 @@ NO_BOUND = Bound(math.inf, "none")
 def relative_scale(objective: Objective, value: float, dtype: torch.dtype = torch.float64) -> float:
     """What a gap is relative to: the objective's value, or one rounding unit (of the weights' dtype) of the null
     model's loss where that is larger, so that a perfect fit has a scale too; with a loss that is linear in the residual
-    the square root of the unit, which is what the unit is to a squared one."""
+    the square root of the unit, which is what the unit is to a squared one.  A constant target's null model is perfect:
+    there it is the loss of residuals that are rounding."""
     unit = torch.finfo(dtype).eps
-    return max(abs(value), (unit if objective.loss.smooth else math.sqrt(unit)) * objective.null_value)
+    null = (unit if objective.loss.smooth else math.sqrt(unit)) * objective.null_value
+    return max(abs(value), null, objective.rounding_value)
 
 
 def smooth_gap(

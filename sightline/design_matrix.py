@@ -93,7 +93,7 @@ class DenseDesign:
 
     def columns(self, index: Tensor) -> DenseDesign:
         """The chosen columns."""
-        return DenseDesign(self.X[:, index])
+        return DenseDesign(self.X.index_select(1, index) if index.dtype == torch.int64 else self.X[:, index])
 
     def row_norms_squared(self, factor: Tensor) -> Tensor:
         """|F x_i|² of each row for a (p, q) matrix F' applied from the right, (n,)."""

@@ -128,6 +128,15 @@ class Objective:
         return self.mean(self.loss.value(self._shifted(z), y))
 
     @cached_property
+    def rounding_value(self) -> float:
+        """Loss of residuals as small as the rounding of the target: no model of a real target is told from a perfect
+        one below it.  0 for classes and counts."""
+        y = self.data.y
+        if self.loss.targets != "real":
+            return 0.0
+        return self.mean(self.loss.value(y + 8 * torch.finfo(torch.float64).eps * y.abs().max(), y))
+
+    @cached_property
     def column_norms(self) -> Tensor:
         """sqrt(Σ_i s_i x_ij²) of each column, (p,)."""
         total = torch.zeros(self.p, dtype=torch.float64, device=self.data.design.device)

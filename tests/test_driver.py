@@ -174,3 +174,13 @@ def test_module_is_the_model(rows):
     assert ((probability > 0) & (probability < 1)).all()
     with pytest.raises(ValueError, match="does not give probabilities"):
         sl.fit(tensor, y, loss="hinge", C=1.0).to_module("probability")
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "quantile"])
+@pytest.mark.parametrize("penalty", [None, "l2", "l1"])
+def test_constant_target_is_fitted_by_the_intercept(loss, penalty):
+    X = np.arange(8.0).reshape(4, 2) ** 2
+    result = sl.fit(X, np.full(4, 0.1), loss=loss, penalty=penalty, strength=None if penalty is None else 0.5)
+    assert result.certificate.optimal
+    assert torch.allclose(result.bias, torch.tensor([0.1], dtype=torch.float64))
+    assert float(result.weight.abs().max()) < 1e-12
