@@ -11,10 +11,10 @@ import torch
 from sightline.bounds import EPS
 from sightline.certificate import Certificate, Verdict, Witness
 from sightline.data import Data
-from sightline.driver import Solution
 from sightline.losses import Huber
 from sightline.objective import Objective, Weights
 from sightline.penalties import L2, NONE
+from sightline.run import Solution
 from sightline.solvers.concomitant import Concomitant, JointStep
 from sightline.trace import Trace
 from sightline.working import Working, standardised, without_null_space

@@ -89,7 +89,7 @@ def make_data(
     """
     if columns is None:
         columns = column_names(X)
-    design = as_design(_plain(X))
+    design = as_design(as_array(X))
     return check_and_code(
         design, y, loss, sample_weight=sample_weight, class_weight=class_weight, offset=offset,
         columns=None if columns is None else tuple(str(c) for c in columns), classes=classes,
@@ -103,7 +103,7 @@ def column_names(X: Any) -> tuple[str, ...] | None:
     return tuple(str(c) for c in X.columns)
 
 
-def _plain(X: Any) -> Any:
+def as_array(X: Any) -> Any:
     """A frame or list as an array; tensors, arrays and sparse matrices as they are."""
     if isinstance(X, Tensor | np.ndarray) or hasattr(X, "tocsr"):
         array = X
@@ -153,7 +153,7 @@ def check_and_code(
     if design.n == 0 or design.p == 0:
         raise DataError(f"X has {design.n} rows and {design.p} columns; there is nothing to fit.")
     if not design.is_finite():
-        raise DataError(_locate_not_finite(design, columns))
+        raise DataError(locate_not_finite(design, columns))
     if y is None:
         raise DataError("y is missing: the target has one value for each row of X.")
     labels = _labels(y)
@@ -318,7 +318,8 @@ def _times_class_weight(
     return factors if weight is None else weight * factors
 
 
-def _locate_not_finite(design: Design, columns: tuple[str, ...] | None) -> str:
+def locate_not_finite(design: Design, columns: tuple[str, ...] | None) -> str:
+    """The sentence on the first cell that is not finite."""
     if isinstance(design, SparseDesign):
         coo = design.X.tocoo()
         where = np.flatnonzero(~np.isfinite(coo.data))
@@ -332,51 +333,3 @@ def _locate_not_finite(design: Design, columns: tuple[str, ...] | None) -> str:
     more = f" ({count} such cells)" if count > 1 else ""
     kind = "NaN" if value != value else "infinity"
     return f"X contains {kind}: {name}, row {row}{more}; fill or leave out such rows."
-
-
-def as_rows(X: Any, p: int, columns: Sequence[str] | None = None) -> Design:
-    """Rows to score with a model of ``p`` columns: their design matrix.
-
-    A frame's columns are matched by name where the model has names, in any order; other columns of it are left alone.
-    Everything else must have exactly ``p`` columns in the model's order.
-
-    Raises
-    ------
-    DataError : a column is missing (with the nearest name), there are too many or too few, NaN or infinity (column
-        and row), text.
-    """
-    names = column_names(X)
-    if names is not None and columns is not None:
-        X = _named(X, names, columns)
-    design = as_design(_plain(X))
-    if design.p != p:
-        raise DataError(f"X has {design.p} columns; the model has {p}" + (f": {_few(columns)}." if columns else "."))
-    if not design.is_finite():
-        raise DataError(_locate_not_finite(design, None if columns is None else tuple(columns)))
-    return design
-
-
-def _named(X: Any, names: tuple[str, ...], columns: Sequence[str]) -> Any:
-    """The model's columns of a frame, in the model's order."""
-    import difflib
-
-    places: dict[str, int] = {}
-    for i, name in enumerate(names):
-        if name in places and name in columns:
-            raise DataError(f"X has the column {name!r} twice.")
-        places[name] = i
-    for name in columns:
-        if name not in places:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" X has {_few(names)}."
-            raise DataError(f"X has no column {name!r}, which the model needs.{hint}")
-    if names == tuple(columns):
-        return X
-    import narwhals as nw
-
-    frame = nw.from_native(X, eager_only=True)
-    return frame.select([frame.columns[places[name]] for name in columns]).to_native()
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(repr(n) for n in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

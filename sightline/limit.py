@@ -24,7 +24,7 @@ from sightline.separability import Falling
 from sightline.trace import Trace
 
 if TYPE_CHECKING:
-    from sightline.driver import Solution
+    from sightline.run import Solution
 
 MARGINS = (40.0, 25.0, 15.0)  # least margin of the settled rows: the largest that rounding lets gain is taken
 
@@ -99,7 +99,7 @@ def solution_without_minimum(
     solve: Callable[..., Solution], trace: Trace, begun: float, tol: float,
 ) -> Solution:
     """What the driver gives for a problem without a minimum; ``trace`` holds what was tried before."""
-    from sightline.driver import Solution
+    from sightline.run import Solution
 
     limit = limit_fit(objective, falling, start, solve)
     gap = max(limit.value - limit.lower, 0.0) + 4 * EPS * abs(limit.value)

@@ -57,7 +57,8 @@ class Result:
         ------
         DataError : columns that do not match the model's (named), NaN or infinity (column and row), text.
         """
-        from sightline.data import DataError, as_rows
+        from sightline.data import DataError
+        from sightline.rows import as_rows
 
         design = as_rows(X, self.weight.shape[1], self.columns)
         weight, bias = (t.double().to(design.device) for t in (self.weight, self.bias))

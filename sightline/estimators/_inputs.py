@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 from torch import Tensor
 
-from sightline.data import DataError, _locate_not_finite, _numbers, _row_vector
+from sightline.data import DataError, _numbers, _row_vector, locate_not_finite
 from sightline.design_matrix import Design, as_design
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -130,7 +130,7 @@ def require_finite(estimator: BaseEstimator, X: Any) -> None:
                 return
     design = as_design(X)
     if not design.is_finite():
-        raise DataError(_locate_not_finite(design, column_names(estimator)))
+        raise DataError(locate_not_finite(design, column_names(estimator)))
 
 
 def require_target(estimator: BaseEstimator, y: Any) -> None:
@@ -301,7 +301,7 @@ def gather(
     """Design matrix, target, weights and offset, checked, without the rows of weight zero."""
     design = as_design(X)
     if not design.is_finite():
-        raise DataError(_locate_not_finite(design, column_names(estimator)))
+        raise DataError(locate_not_finite(design, column_names(estimator)))
     target = target.to(design.device)
     weight = None if sample_weight is None else _row_vector(sample_weight, "sample_weight", design)
     shift = None if offset is None else _row_vector(offset, "offset", design)
