@@ -110,7 +110,8 @@ class Run:
             self.best = step
 
     def _proven(self, step: Step) -> bool:
-        return step.bound.gap <= self.tol * relative_scale(self.working.objective, step.value)
+        gap = step.bound.gap
+        return math.isfinite(gap) and gap <= self.tol * relative_scale(self.working.objective, step.value)
 
     def _has_no_minimum(self) -> bool:
         from sightline.separability import falling_direction
