@@ -7,6 +7,7 @@ rounds nothing; the penalty carries them as factors and stays what the user aske
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from sightline.objective import Objective, Weights
 COPY_ELEMENTS = 4_000_000  # designs up to this size are standardised in a copy (32 MB); larger ones only in need
 SAMPLE_ROWS = 4096  # rows by which a larger design is judged
 LARGEST_OFFSET = 1e3  # |mean| / spread of a column beyond which a large design is copied after all
+EPS = 2.0**-52
 GRAM_COLUMNS = 3000  # beyond so many columns the rank is not examined
 
 
@@ -88,13 +90,20 @@ class Coordinates:
 
     def _smallest(self, coef: Tensor) -> Tensor:
         """``coef`` without its part in the null space, in the user's units."""
+        null, kept = self._null
+        return null @ (null.T @ coef) if kept else coef - null @ (null.T @ coef)
+
+    @cached_property
+    def _null(self) -> tuple[Tensor, bool]:
+        """Orthonormal columns of the null space, in the user's units; or of what is kept, where that is smaller."""
         assert self.basis is not None
         p, rank = self.basis.shape
+        scale = torch.ones_like(self.basis[:, 0]) if self.scale is None else self.scale
+        low, high = scale.min(), scale.max()
+        if p - rank > rank and float(high) < 1e6 * float(low):
+            return torch.linalg.qr(self.basis * (scale / high)[:, None]).Q, True
         complete = torch.linalg.qr(self.basis, mode="complete").Q[:, rank:]
-        if self.scale is not None:
-            complete = complete / self.scale[:, None] * self.scale.min()
-        null = torch.linalg.qr(complete).Q
-        return coef - null @ (null.T @ coef)
+        return torch.linalg.qr(complete / (scale / low)[:, None]).Q, False
 
 
 @dataclass(frozen=True)
@@ -173,13 +182,12 @@ def without_null_space(working: Working) -> tuple[Working, int | None]:
     if min(design.n, design.p) > GRAM_COLUMNS or (design.sparse and design.p > GRAM_COLUMNS):
         return working, None
     if design.p < design.n:
-        gram = centred_gram(objective)
-        diagonal = gram.diagonal().clamp(min=0).sqrt()
-        if bool((diagonal > 0).all()):
-            correlation = gram / diagonal[:, None] / diagonal
-            values = torch.linalg.eigvalsh(correlation)
-            if float(values[0]) > 1e-9 * float(values[-1]):
-                return working, design.p
+        null = _clear_null_space(objective)
+        if null is not None and null.shape[1] == 0:
+            return working, design.p
+        if null is not None and null.shape[1] < design.p:
+            basis = torch.linalg.qr(null, mode="complete").Q[:, null.shape[1] :].contiguous()
+            return _on_basis(working, basis, None), basis.shape[1]
     X = design.to_dense()
     if objective.intercept:
         X = X - X.mean(0)
@@ -187,9 +195,33 @@ def without_null_space(working: Working) -> tuple[Working, int | None]:
     rank = int((sizes > rank_tolerance(design) * sizes[0]).sum()) if len(sizes) and float(sizes[0]) > 0 else 0
     basis = vt[: max(rank, 1)].T.contiguous()
     stretch = power_of_two(sizes[: max(rank, 1)] / design.n**0.5)
-    data = replace(objective.data, design=DenseDesign(design.scores(basis) / stretch))
-    coordinates = replace(working.coordinates, basis=basis, stretch=stretch)
-    return Working(replace(objective, data=data), coordinates), rank
+    return _on_basis(working, basis, stretch), rank
+
+
+def _on_basis(working: Working, basis: Tensor, stretch: Tensor | None) -> Working:
+    """The problem in the coordinates of a basis."""
+    objective = working.objective
+    reduced = objective.data.design.scores(basis)
+    data = replace(objective.data, design=DenseDesign(reduced if stretch is None else reduced / stretch))
+    return Working(replace(objective, data=data), replace(working.coordinates, basis=basis, stretch=stretch))
+
+
+def _clear_null_space(objective: Objective) -> Tensor | None:
+    """Orthonormal null space of the (centred) columns, (p, k), read from their Gram matrix; None where it cannot be
+    told from that: its eigenvalues must be either clearly zero or far from it."""
+    gram, mean = centred_gram(objective)
+    square = gram.diagonal()
+    live = square > 64 * EPS * (square + mean.square())
+    root = torch.where(live, square, 1.0).sqrt()
+    correlation = torch.where(live & live[:, None], gram / root[:, None] / root, 0.0)
+    values = torch.linalg.eigvalsh(correlation)
+    top, p = float(values[-1]), len(values)
+    zero = values < 16 * p * EPS * top
+    if top <= 0 or bool((values[~zero] <= (1e-6 if bool(zero.any()) else 1e-9) * top).any()):
+        return None
+    if not bool(zero.any()):
+        return correlation[:, :0]
+    return torch.linalg.qr(torch.linalg.eigh(correlation).eigenvectors[:, zero] / root[:, None]).Q
 
 
 def _triangle(X: Tensor) -> Tensor:
@@ -203,11 +235,11 @@ def rank_tolerance(design: Design) -> float:
     return 4 * torch.finfo(design.dtype).eps * max(min(design.n, design.p), 4 * design.n**0.5)
 
 
-def centred_gram(objective: Objective) -> Tensor:
-    """X'X / n about the column means where there is an intercept."""
+def centred_gram(objective: Objective) -> tuple[Tensor, Tensor]:
+    """X'X / n about the column means where there is an intercept, and these means (else zero)."""
     design = objective.data.design
     gram = design.gram() / design.n
-    if objective.intercept:
-        mean = design.adjoint(torch.full((design.n,), 1.0 / design.n, dtype=torch.float64, device=design.device))
-        gram = gram - mean[:, None] * mean
-    return gram
+    if not objective.intercept:
+        return gram, torch.zeros_like(gram[0])
+    mean = design.adjoint(torch.full((design.n,), 1.0 / design.n, dtype=torch.float64, device=design.device))
+    return gram - mean[:, None] * mean, mean
