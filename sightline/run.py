@@ -53,7 +53,9 @@ class Run:
         self.stopped = ""
         self.falling: Falling | None = None
         # With both labels there and a penalty on every coefficient, a binary loss has its minimum.
+        y = objective.data.y
         held = objective.loss.targets == "binary" and objective.penalty.l1 + objective.penalty.l2 > 0
+        held = held and float(y.min()) < 0 < float(y.max())
         self.may_lack = existence and not (objective.loss.attains_minimum or held)
         self.solver = ""
 

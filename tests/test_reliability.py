@@ -309,6 +309,11 @@ def slow_problem():
     return X, (X @ rng.normal(size=(80, 12)) + 3 * rng.normal(size=(3000, 12))).argmax(1)
 
 
+def dawdle(number, step):
+    """Fast machines would be done before they are interrupted."""
+    time.sleep(0.03)
+
+
 def allowed(X, y):
     """Half a second, and some passes over the data for machines on which they are slow."""
     problem = sl.Objective(sl.make_data(X, y, sl.Softmax()), sl.Softmax())
@@ -358,7 +363,7 @@ def test_ctrl_c_by_signal(after):
     timer.start()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sl.ConvergenceWarning)
-        result = sl.fit(X, y, loss="softmax", penalty="l2", strength=1e-6, tol=1e-300)
+        result = sl.fit(X, y, loss="softmax", penalty="l2", strength=1e-6, tol=1e-300, callback=dawdle)
     late = time.perf_counter() - at[0]
     timer.join()
     ended_early(result, Verdict.INTERRUPTED)
@@ -371,7 +376,7 @@ def test_time_limit(limit):
     most = allowed(X, y)
     begun = time.perf_counter()
     with pytest.warns(sl.ConvergenceWarning, match="INACCURATE"):
-        result = sl.fit(X, y, loss="softmax", penalty="l2", strength=1e-6, tol=1e-300, time_limit=limit)
+        result = sl.fit(X, y, loss="softmax", penalty="l2", strength=1e-6, tol=1e-300, time_limit=limit, callback=dawdle)
     assert time.perf_counter() - begun < limit + most
     ended_early(result, Verdict.INACCURATE)
     assert "time_limit" in result.solver

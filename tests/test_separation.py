@@ -245,6 +245,15 @@ def test_softmax_with_an_absent_class():
         assert falling.witness.intercept[2] < min(falling.witness.intercept[:2])
 
 
+def test_logistic_with_an_absent_class():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    for options in ({}, {"C": 1.0}):
+        with pytest.warns(sl.ConvergenceWarning, match="a class has no rows"):
+            result = sl.fit(X, np.zeros(40), loss="logistic", classes=[0, 1], **options)
+        assert result.certificate.verdict is Verdict.NO_MINIMUM and result.certificate.gap < 1e-12
+    assert sl.fit(X, np.zeros(40), loss="logistic", classes=[0, 1], fit_intercept=False).certificate.optimal
+
+
 def test_poisson():
     rng = np.random.default_rng(0)
     group, x = rng.integers(0, 3, 200), rng.normal(size=200)
