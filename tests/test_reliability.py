@@ -376,7 +376,9 @@ def test_time_limit(limit):
     most = allowed(X, y)
     begun = time.perf_counter()
     with pytest.warns(sl.ConvergenceWarning, match="INACCURATE"):
-        result = sl.fit(X, y, loss="softmax", penalty="l2", strength=1e-6, tol=1e-300, time_limit=limit, callback=dawdle)
+        result = sl.fit(
+            X, y, loss="softmax", penalty="l2", strength=1e-6, tol=1e-300, time_limit=limit, callback=dawdle
+        )
     assert time.perf_counter() - begun < limit + most
     ended_early(result, Verdict.INACCURATE)
     assert "time_limit" in result.solver
