@@ -257,10 +257,19 @@ class SquaredHinge(Loss):
     curvature_bound = 2.0
 
     def value(self, z: Tensor, y: Tensor) -> Tensor:
-        return (1 - y * z).clamp_(min=0).square_()
+        return self._shortfall(z, y).square_()
 
     def gradient(self, z: Tensor, y: Tensor) -> Tensor:
-        return (1 - y * z).clamp_(min=0).mul_(y).mul_(-2)
+        return self._shortfall(z, y).mul_(y).mul_(-2)
+
+    def value_and_gradient(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        short = self._shortfall(z, y)
+        return short.square(), short.mul_(y).mul_(-2)
+
+    @staticmethod
+    def _shortfall(z: Tensor, y: Tensor) -> Tensor:
+        """How far the margin is below one."""
+        return (y * z).neg_().add_(1).clamp_(min=0)
 
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         return (y * z < 1).to(z.dtype).mul_(2)
