@@ -197,7 +197,8 @@ def test_class_weights_mean_what_they_mean_in_scikit_learn(weight, class_weight,
 @pytest.mark.parametrize("y", [BINARY, SPECIES], ids=["binary", "one against the rest"])
 def test_squared_hinge_without_intercept(weight, C, penalty, y):
     ours = sl.LinearSVC(penalty, tol=TIGHT, C=C, fit_intercept=False).fit(IRIS, y, weight)
-    reference = TheirSVC(penalty, C=C, fit_intercept=False, tol=1e-12, max_iter=100_000, dual=False)
+    # liblinear's order is random and one run in thirty ends elsewhere, at a higher objective: the seed is fixed.
+    reference = TheirSVC(penalty, C=C, fit_intercept=False, tol=1e-12, max_iter=100_000, dual=False, random_state=0)
     agree(ours, fitted(reference, IRIS, y, weight), 1e-5)
     assert len(ours.result_.extra.get("problems", [0])) == len(ours.coef_)
 
