@@ -94,8 +94,8 @@ def regression(n: int, p: int, rng: np.random.Generator) -> tuple[np.ndarray, np
 
 
 def noisy_labels(n: int, p: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Labels by the side of a plane, a tenth of them flipped; rows of about unit length."""
-    X = rng.standard_normal((n, p), dtype=np.float32) / np.float32(p**0.5)
+    """Independent normal columns, labels by the side of a plane, a tenth of them flipped."""
+    X = rng.standard_normal((n, p), dtype=np.float32)
     y = (X @ rng.standard_normal(p) > 0) ^ (rng.random(n) < 0.1)
     return X, y.astype(np.int64)
 

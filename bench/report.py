@@ -191,6 +191,7 @@ def write(lines: Sequence[Line], rules: Rules, folder: Path) -> tuple[Path, Path
     ]
     text += [f"## {line.problem}\n\n" + _markdown_table(CONTENDER_HEAD, contender_rows(line)) for line in lines]
     text.append("Versions: " + ", ".join(f"{k} {v}" for k, v in about["versions"].items()) + ".")
+    folder.mkdir(parents=True, exist_ok=True)
     as_json, as_text = folder / "results.json", folder / "results.md"
     as_json.write_text(json.dumps(data, indent=1))
     as_text.write_text("\n\n".join(text) + "\n")
