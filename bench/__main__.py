@@ -93,7 +93,7 @@ def run(name: str, rules: Rules, packages: list[str], only: list[str] | None, co
 def main(argv: list[str] | None = None) -> int:
     """Run, print, write. Exit status 1 where Sightline claimed what is not so."""
     args = arguments(argv)
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = Console(width=None if sys.stdout.isatty() else 230)
     rules = Rules(
         **{k: getattr(args, k) for k in ("scale", "threads", "repeats", "cap", "race", "intercept", "search")}
     )

@@ -132,6 +132,7 @@ def print_contenders(console: Console, line: Line) -> None:
 def print_summary(console: Console, lines: Sequence[Line]) -> None:
     """The main table and the geometric means."""
     table = Table(*HEAD)
+    table.columns[0].no_wrap = True
     for line in lines:
         cells = row(line)
         style = "bold red" if line.alarms else "red" if "NO" in cells else None
