@@ -1,0 +1,194 @@
+"""Figures and Axes that look like Sightline's, without pyplot and without touching matplotlib's settings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sightline.show.picture import Picture
+from sightline.show.themes import DARK, LIGHT, Theme, as_theme
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 100
+SIZE = (6.0, 4.4)  # inches: 600 by 440 pixels
+TITLE, TEXT, SMALL = 11.0, 9.0, 8.5  # points
+
+
+def need_matplotlib() -> None:
+    """Raises ImportError with what to install where matplotlib is missing."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install 'sightline[plot]'") from error
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
+
+
+@cache
+def _axes_class(dimensions: int) -> type[Axes]:
+    """Axes that a notebook shows when they are a cell's value, without pyplot's list of open figures."""
+    if dimensions == 3:
+        from mpl_toolkits.mplot3d import Axes3D as Base
+    else:
+        from matplotlib.axes import Axes as Base
+
+    class PictureAxes(Base):
+        """Axes of one picture; a notebook shows the whole figure."""
+
+        def _repr_png_(self) -> bytes:
+            return png(self.figure)
+
+    return PictureAxes
+
+
+def new_figure(theme: Theme, size: tuple[float, float] = SIZE) -> Figure:
+    """A figure that belongs to nobody: it is gone when the last reference to it is."""
+    need_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=DPI, facecolor=theme.page, layout="constrained")
+    FigureCanvasAgg(figure)
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=0.08, h_pad=0.08)
+    return figure
+
+
+def new_axes(figure: Figure, *place: int, dimensions: int = 2) -> Axes:
+    """Axes in a figure, at ``place`` as ``add_subplot`` takes it."""
+    return figure.add_subplot(*(place or (1, 1, 1)), axes_class=_axes_class(dimensions))
+
+
+def prepared(
+    ax: Axes | None, theme: str | Theme | None, size: tuple[float, float] = SIZE, dimensions: int = 2
+) -> tuple[Axes, Theme]:
+    """The Axes to draw in, dressed, and the theme: that asked for, or for Axes that are given the one that goes with
+    their background."""
+    need_matplotlib()
+    if ax is None:
+        found = as_theme(theme)
+        ax = new_axes(new_figure(found, size), dimensions=dimensions)
+    else:
+        if theme is None:
+            theme = DARK if _dark(ax.get_facecolor()) else LIGHT
+        found = as_theme(theme)
+    dress(ax, found)
+    return ax, found
+
+
+def _dark(color: Any) -> bool:
+    r, g, b, alpha = color
+    return bool(alpha > 0.5 and 0.299 * r + 0.587 * g + 0.114 * b < 0.5)
+
+
+def dress(ax: Axes, theme: Theme) -> None:
+    """Colours, sizes and grid of one Axes."""
+    ax.set_facecolor(theme.page)
+    ax.tick_params(colors=theme.soft, labelsize=SMALL, length=3, width=0.8, which="both")
+    ax.grid(True, color=theme.grid, linewidth=0.8)
+    ax.set_axisbelow(True)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(theme.soft)
+        spine.set_linewidth(0.8)
+
+
+def label(ax: Axes, theme: Theme, x: str, y: str) -> None:
+    """Names of the axes, with their units."""
+    ax.set_xlabel(x, color=theme.ink, fontsize=TEXT, labelpad=4)
+    ax.set_ylabel(y, color=theme.ink, fontsize=TEXT, labelpad=4)
+
+
+def entitle(ax: Axes, theme: Theme, picture: Picture) -> None:
+    """Title and subtitle, left above the Axes, wrapped to their place in the figure; and the alternative text."""
+    place = ax.get_subplotspec()
+    share = 0.9 if place is None else place.get_position(ax.figure).width * 1.12
+    width = min(share, 0.9) * ax.figure.get_figwidth() * 72
+    head, below = wrapped(picture.title, width, TITLE, "bold"), wrapped(picture.subtitle, width, SMALL)
+    pad = 8 + (1.45 * SMALL * len(below) if below else 0)
+    ax.set_title(
+        "\n".join(head), loc="left", color=theme.ink, fontsize=TITLE, fontweight="bold", pad=pad, linespacing=1.2
+    )
+    if below:
+        ax.annotate(
+            "\n".join(below), (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", va="bottom",
+            ha="left", color=theme.soft, fontsize=SMALL, linespacing=1.25, annotation_clip=False,
+        )  # fmt: skip
+    tell(ax, picture)
+
+
+def wrapped(text: str, points: float, size: float, weight: str = "normal") -> list[str]:
+    """Lines of a text no wider than so many points."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _width(longer, size, weight) <= points:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+@lru_cache(4096)
+def _width(text: str, size: float, weight: str) -> float:
+    """Width of a line in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    return float(text_to_path.get_text_width_height_descent(text, FontProperties(weight=weight, size=size), False)[0])
+
+
+def tell(ax: Axes, picture: Picture) -> None:
+    """Attach the alternative text; ``sl.show.alt_text`` reads it."""
+    ax.sightline_alternative = picture.alternative  # type: ignore[attr-defined]
+    ax.sightline_title = picture.title  # type: ignore[attr-defined]
+
+
+def legend(ax: Axes, theme: Theme, handles: Sequence[Any] | None = None, columns: int = 3, drop: float = 34) -> None:
+    """A legend below the Axes and the name of x, where it covers nothing.  ``drop`` : points below the Axes."""
+    if handles is None:
+        handles = ax.get_legend_handles_labels()[0]
+    if not handles:
+        return
+    height = ax.get_position(original=True).height * ax.figure.get_figheight() * 72
+    found = ax.legend(
+        handles=list(handles), loc="upper left", bbox_to_anchor=(-0.02, -drop / height), ncols=columns, frameon=False,
+        fontsize=SMALL, labelcolor=theme.ink, handlelength=2.4, columnspacing=1.4, handletextpad=0.6, borderaxespad=0,
+    )  # fmt: skip
+    found.set_in_layout(True)
+
+
+def outlined(theme: Theme, width: float = 2.2) -> list[Any]:
+    """Path effects that set a line or word off from what lies below it."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=width, foreground=theme.page)]
+
+
+def star(ax: Axes, theme: Theme, *place: float, text: str = "optimum", size: float = 13, **options: Any) -> Any:
+    """The optimum, the same in every picture; the handle for the legend."""
+    (handle,) = ax.plot(
+        *([p] for p in place), marker="*", markersize=size, color=theme.ink, markeredgecolor=theme.page,
+        markeredgewidth=1.0, linestyle="none", label=text, zorder=9, **options,
+    )  # fmt: skip
+    return handle
+
+
+def shades(theme: Theme, n: int) -> list[Any]:
+    """``n`` colours from faint to dark, for the steps of one training."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    ramp = LinearSegmentedColormap.from_list("steps", [theme.faint, theme.series[0], theme.dark])
+    return [ramp(1.0 if n == 1 else i / (n - 1)) for i in range(n)]
