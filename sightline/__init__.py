@@ -19,16 +19,22 @@ _WHERE = {
     "Loss": "losses", "Squared": "losses", "Logistic": "losses", "Softmax": "losses", "Hinge": "losses",
     "SquaredHinge": "losses", "Huber": "losses", "Poisson": "losses", "Quantile": "losses",
     "Trace": "trace",
+    "Recipe": "recipes.recipe", "train": "recipes.training", "Training": "recipes.result",
+    "TrainingTrace": "recipes.trace",
     "LinearRegression": "estimators.linear", "Ridge": "estimators.linear", "Lasso": "estimators.elastic_net",
     "ElasticNet": "estimators.elastic_net", "LogisticRegression": "estimators.logistic",
     "LinearSVC": "estimators.svm", "HuberRegressor": "estimators.robust",
     "QuantileRegressor": "estimators.robust", "PoissonRegressor": "estimators.poisson",
 }  # fmt: skip
 
-__all__ = ["__version__", *_WHERE]
+_PACKAGES = ("show",)  # used as they are: ``sl.show.gap(result)``
+
+__all__ = ["__version__", *_PACKAGES, *_WHERE]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"sightline.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'sightline' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"sightline.{_WHERE[name]}"), name)

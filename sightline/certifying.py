@@ -17,6 +17,7 @@ from sightline.losses import Loss, as_loss
 from sightline.objective import Objective, Weights, problem
 from sightline.penalties import Penalty
 from sightline.result import Result
+from sightline.run import Solution
 
 SMALLEST = 1 + 1e-6  # weights are the smallest of the optimal ones if no more than so much larger
 
@@ -104,10 +105,14 @@ def certify_weights(
     time_limit: float | None = None,
 ) -> Certificate:
     """The certificate of weights in the user's units; ``certify`` for those who have an ``Objective``."""
-    value = objective.value(weights)
-    good = value < objective.null_value
+    good = objective.value(weights) < objective.null_value
     solution = solve(objective, tol=max(tol / 8, 1e-13), start=weights if good else None, time_limit=time_limit)
-    best = solution.certificate
+    return beside(objective, weights, solution, dtype, tol)
+
+
+def beside(objective: Objective, weights: Weights, solution: Solution, dtype: torch.dtype, tol: float) -> Certificate:
+    """The certificate of weights beside the optimum, which is known."""
+    value, best = objective.value(weights), solution.certificate
     gap = max(value - best.lower_bound, 0.0) + 4 * EPS * abs(value)
     if value <= best.value:
         gap = min(gap, best.gap + 4 * EPS * abs(value))

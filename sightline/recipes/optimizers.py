@@ -1,0 +1,141 @@
+"""The optimizer of a recipe: found by name, its arguments checked, its parameters grouped by their weight decay."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from sightline.recipes.recipe import DECAYS, Recipe
+
+
+class Vanilla(torch.optim.Optimizer):
+    """The loop by hand: ``params -= lr * grad`` in ``no_grad``."""
+
+    def __init__(self, params: Any, lr: float = 1e-3, weight_decay: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step against the gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            lr, decay = group["lr"], group["weight_decay"]
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                gradient = parameter.grad.add(parameter, alpha=decay) if decay else parameter.grad
+                parameter -= lr * gradient
+        return loss
+
+
+def optimizer_class(name: str | type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """The class meant by a name in any case, or the class itself.
+
+    Raises
+    ------
+    ValueError : ``torch.optim`` has none of that name (the nearest are said), or it is not a class of optimizers.
+    """
+    if isinstance(name, type):
+        if issubclass(name, torch.optim.Optimizer):
+            return name
+        raise ValueError(f"optimizer={name.__name__} is not a subclass of torch.optim.Optimizer.")
+    if isinstance(name, torch.optim.Optimizer):
+        raise ValueError(
+            f"optimizer= holds a {type(name).__name__} that was made already, over parameters of its own; give the class"
+            f" (optimizer=torch.optim.{type(name).__name__}) and its arguments, and the recipe makes it."
+        )
+    known = {"vanilla": Vanilla}
+    for attribute, value in vars(torch.optim).items():
+        if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer:
+            known[attribute.lower()] = value
+    wanted = str(name).lower()
+    if wanted in known:
+        return known[wanted]
+    near = difflib.get_close_matches(wanted, known, n=3)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else f"; choose one of {', '.join(sorted(known))}."
+    raise ValueError(f"optimizer={name!r} is not an optimizer of torch.optim{hint}")
+
+
+def needs_closure(kind: type[torch.optim.Optimizer]) -> bool:
+    """Whether ``step`` cannot be called without a closure, by its signature."""
+    parameters = inspect.signature(kind.step).parameters
+    closure = parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
+
+
+def parameter_groups(module: nn.Module, recipe: Recipe) -> list[dict[str, Any]] | list[nn.Parameter]:
+    """The parameters as the optimizer is given them: a plain list where all decay alike."""
+    trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    decay = recipe.weight_decay
+    if isinstance(decay, Mapping):
+        strengths = {name: _decay_of(name, decay) for name in trained}
+        unknown = [key for key in decay if not any(_is(name, key) for name in trained)]
+        if unknown:
+            raise ValueError(
+                f"weight_decay names {unknown[0]!r}, but no parameter is called so: {', '.join(trained)}."
+            )
+    elif recipe.decay == "weights":
+        whole = 0.0 if decay is None else float(decay)
+        strengths = {name: whole if p.ndim >= 2 and not _is(name, "bias") else 0.0 for name, p in trained.items()}
+    elif recipe.decay == "all":
+        return list(trained.values())
+    else:
+        raise ValueError(f"decay={recipe.decay!r}; choose one of {', '.join(map(repr, DECAYS))}.")
+    groups: list[dict[str, Any]] = []
+    for strength in dict.fromkeys(strengths.values()):
+        members = [p for name, p in trained.items() if strengths[name] == strength]
+        groups.append({"params": members, "weight_decay": strength})
+    return groups
+
+
+def _is(name: str, key: str) -> bool:
+    return name == key or name.endswith("." + key)
+
+
+def _decay_of(name: str, decay: Mapping[str, float]) -> float:
+    keys = [key for key in decay if _is(name, key)]
+    return float(decay[max(keys, key=len)]) if keys else 0.0
+
+
+def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer over the module's parameters.
+
+    Raises
+    ------
+    ValueError : the optimizer takes no such argument, or not such a value.
+    """
+    kind = optimizer_class(recipe.optimizer)
+    arguments = dict(recipe.arguments)
+    if recipe.lr is not None:
+        arguments["lr"] = recipe.lr
+    if recipe.weight_decay is not None and not isinstance(recipe.weight_decay, Mapping) and recipe.decay == "all":
+        # The optimizer's own zero need not be said, so that those that know no weight decay can be used.
+        if recipe.weight_decay or "weight_decay" in accepted(kind):
+            arguments["weight_decay"] = recipe.weight_decay
+    known = accepted(kind)
+    for name in arguments:
+        if known and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{kind.__name__} takes no argument {name!r}; it takes {', '.join(known)}.{hint}")
+    try:
+        return kind(parameter_groups(module, recipe), **arguments)
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
+        raise ValueError(f"{kind.__name__}({given}) cannot be made: {error}") from None
+
+
+def accepted(kind: type[torch.optim.Optimizer]) -> list[str]:
+    """Names of the arguments besides the parameters; empty where any is taken."""
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[2:]
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+        return []
+    return [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_POSITIONAL]

@@ -1,0 +1,86 @@
+"""Recipe: a training as people write it, as a value that can be compared, saved and run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+DECAYS = ("all", "weights")
+STARTS = ("as given", "zeros", "torch")
+PACES = ("epoch", "step")
+
+Schedule = str | type | tuple[Any, Mapping[str, Any]] | Callable[[torch.optim.Optimizer], Any]
+
+
+@dataclass(frozen=True, init=False)
+class Recipe:
+    """How to train: optimizer, learning rate, batches, epochs.
+
+    optimizer : name ('sgd', 'vanilla', 'adam', 'adamw', 'rmsprop', 'adagrad', 'lbfgs', ... any of ``torch.optim``), or
+        a class.  'vanilla' is the loop by hand: ``params -= lr * grad`` in ``no_grad``.
+    lr : learning rate; None for the optimizer's own default.
+    weight_decay : the optimizer's; None for its own default (0 but for AdamW's 0.01).  A mapping from the last part of
+        parameter names, {'weight': 0.1, 'bias': 0.0}, gives each its own; those not named have none.
+    decay : 'all' parameters decay, or only the 'weights': those of two and more dimensions, as ``nn.Linear.weight``.
+    batch_size : rows of a step, the last batch of an epoch may be smaller; None for all rows.  A ``DataLoader`` brings
+        its own.
+    epochs : passes over the rows.
+    shuffle : a new order in each epoch; with ``seed`` that of a ``DataLoader`` with
+        ``generator=torch.Generator().manual_seed(seed)``, without it that of a ``DataLoader`` without a generator.
+    schedule : of the learning rate: name or class of ``torch.optim.lr_scheduler``, with its arguments as
+        ('StepLR', {'step_size': 30}), or a function of the optimizer that makes one.  ``schedule_per`` 'epoch' or
+        'step'.
+    start : 'as given' (the module's weights), 'zeros', 'torch' (each layer's ``reset_parameters`` with ``seed``), or a
+        state dict.
+    closure : whether ``step`` is given a closure; None for what its signature asks (L-BFGS needs one).
+    arguments : every other keyword, passed on to the optimizer: momentum, nesterov, betas, ...
+    """
+
+    optimizer: str | type[torch.optim.Optimizer]
+    lr: float | None
+    weight_decay: float | Mapping[str, float] | None
+    decay: str
+    batch_size: int | None
+    epochs: int
+    shuffle: bool
+    seed: int | None
+    schedule: Schedule | None
+    schedule_per: str
+    start: str | Mapping[str, Tensor]
+    closure: bool | None
+    arguments: dict[str, Any]
+
+    def __init__(
+        self,
+        optimizer: str | type[torch.optim.Optimizer] = "sgd",
+        *,
+        lr: float | None = None,
+        weight_decay: float | Mapping[str, float] | None = None,
+        decay: str = "all",
+        batch_size: int | None = None,
+        epochs: int = 100,
+        shuffle: bool = False,
+        seed: int | None = None,
+        schedule: Schedule | None = None,
+        schedule_per: str = "epoch",
+        start: str | Mapping[str, Tensor] = "as given",
+        closure: bool | None = None,
+        **arguments: Any,
+    ) -> None:
+        values = {
+            "optimizer": optimizer, "lr": lr, "weight_decay": weight_decay, "decay": decay, "batch_size": batch_size,
+            "epochs": epochs, "shuffle": shuffle, "seed": seed, "schedule": schedule, "schedule_per": schedule_per,
+            "start": start, "closure": closure, "arguments": arguments,
+        }  # fmt: skip
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def but(self, **changes: Any) -> Recipe:
+        """The same recipe with some settings changed: ``recipe.but(lr=0.01)``."""
+        settings = {k: v for k, v in vars(self).items() if k != "arguments"}
+        return Recipe(**{**settings, **self.arguments, **changes})
+

@@ -1,0 +1,104 @@
+"""Training: what a recipe gives."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from sightline.certificate import Certificate
+from sightline.losses import Loss
+from sightline.recipes.recipe import Recipe
+from sightline.recipes.trace import TrainingTrace
+from sightline.result import Result
+
+if TYPE_CHECKING:
+    from sightline.objective import Weights
+    from sightline.recipes.minimised import Minimised
+    from sightline.recipes.objective import RecipeObjective
+
+
+@dataclass(frozen=True)
+class Training(Result):
+    """A training that a recipe made, with its trace, and the certificate of its end.
+
+    Beside what every ``Result`` has (``weight`` (K, p), ``bias`` (K,), ``loss``, ``penalty``, ``columns``, ...):
+
+    module : the module, trained in place.  recipe : what trained it.
+    X, y : all rows, (n, ...) tensors, by reference; None where they could not be collected or were not kept.
+    minimised : the convex problem that the recipe was solving; None where it was not solving one.
+    certificate : of the last weights, in the units of ``objective``; None where nothing convex is minimised.
+    sentence : what the end means: how far it is from which optimum, or why there is no certificate.
+    trace : see ``TrainingTrace``.
+    stopped : '' where all epochs were run, else why not: 'interrupted', 'time_limit=3 s', 'diverged in step 17'.
+    n_iter : steps taken.  seconds : what they took.
+
+    For a module that is not linear ``weight`` and ``bias`` are empty and ``certificate``, ``minimised``, ``loss`` None.
+    """
+
+    # A recipe may have no convex problem: then there is no certificate and no loss of ours.
+    certificate: Certificate | None  # type: ignore[assignment]
+    loss: Loss | None  # type: ignore[assignment]
+    trace: TrainingTrace = field(default_factory=TrainingTrace, repr=False)
+    module: nn.Module | None = field(default=None, repr=False)
+    recipe: Recipe = field(default_factory=Recipe)
+    X: Tensor | None = field(default=None, repr=False)
+    y: Tensor | None = field(default=None, repr=False)
+    minimised: Minimised | None = field(default=None, repr=False)
+    sentence: str = ""
+    stopped: str = ""
+    seconds: float = 0.0
+
+    @property
+    def objective(self) -> RecipeObjective | None:
+        """The convex problem, whose ``value(weights)`` is the trace's ``value``; None where there is none."""
+        return None if self.minimised is None else self.minimised.objective
+
+    @property
+    def weights(self) -> Weights | None:
+        """The last weights: coef (p,) or (p, K), intercept () or (K,), float64; None where the module is not linear."""
+        from sightline.objective import Weights
+
+        if not self.weight.numel():
+            return None
+        weight, bias = self.weight.double(), self.bias.double()
+        single = self.objective.outputs is None if self.objective is not None else len(bias) == 1
+        return Weights(weight[0], bias[0]) if single else Weights(weight.T, bias)
+
+    @cached_property
+    def optimum(self) -> Result | None:
+        """The certified optimum of ``objective``, found once: weights and certificate as ``sl.fit`` gives them.
+
+        Where its verdict is NO_MINIMUM the weights grow for ever; ``certificate.witness`` is the direction.
+        """
+        if self.minimised is None:
+            return None
+        return self.minimised.optimum_result()
+
+    @property
+    def optimum_weights(self) -> Weights | None:
+        """The optimum's weights in the form of ``trace.weights``."""
+        return None if self.minimised is None else self.minimised.optimum
+
+    def scores(self, X: Any, offset: Any = None) -> Tensor:
+        """X W' + b as ``Result.scores``; where the module is not linear, its outputs on X."""
+        if self.weight.numel() or self.module is None:
+            return super().scores(X, offset)
+        with torch.no_grad():
+            out: Tensor = self.module(torch.as_tensor(X))
+        return out
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write weights, certificate, recipe and trace to a safetensors file; ``sl.load`` reads it."""
+        super().save(path)
+
+    def __str__(self) -> str:
+        """The recipe, where it ended, and what that means."""
+        lines = [str(self.recipe), f"{self.n_iter:,} steps in {self.seconds:.3g} s"]
+        if self.stopped:
+            lines[-1] += f", {self.stopped}"
+        return "\n".join([*lines, self.sentence])
