@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from sightline.design_matrix import Design
 
@@ -209,8 +211,9 @@ def _probed(module: nn.Module, design: Design, loss: str) -> tuple[Tensor, Tenso
     with _quiet(subject):
         for i, dtype in enumerate(attempts):
 
-            def run(x: Tensor, dtype: torch.dtype = dtype) -> Tensor:
-                pieces = [subject(part.to(device, dtype)) for part in x.split(PROBES)]
+            def run(x: Tensor, dtype: torch.dtype = dtype, ended: bool = True) -> Tensor:
+                with contextlib.nullcontext() if ended else _WithoutEnd():
+                    pieces = [subject(part.to(device, dtype)) for part in x.split(PROBES)]
                 if not all(isinstance(piece, Tensor) for piece in pieces):
                     raise ValueError(f"{name} returns {type(pieces[0]).__name__}, not a tensor of scores.")
                 out = torch.cat([piece.double().cpu() for piece in pieces])
@@ -234,16 +237,52 @@ def _probed(module: nn.Module, design: Design, loss: str) -> tuple[Tensor, Tenso
     raise AssertionError
 
 
+class _WithoutEnd(TorchFunctionMode):
+    """Scores in place of the probabilities made of them: sigmoid, softmax and their logarithms give back their input.
+
+    So no digit is lost where a probability is near 0 or 1.
+    """
+
+    FUNCTIONS = frozenset((
+        torch.sigmoid, torch.sigmoid_, torch.special.expit, Tensor.sigmoid, Tensor.sigmoid_, F.sigmoid, F.logsigmoid,
+        torch.softmax, Tensor.softmax, F.softmax, torch.log_softmax, Tensor.log_softmax, F.log_softmax,
+    ))  # fmt: skip
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call the function, or not."""
+        kwargs = kwargs or {}
+        if func in self.FUNCTIONS:
+            return args[0] if args else kwargs["input"]
+        return func(*args, **kwargs)
+
+
+def _is_end(scores: Tensor, outputs: Tensor, tolerance: float) -> bool:
+    """Whether the outputs are what a last sigmoid or softmax, or its logarithm, makes of the scores."""
+    ends: list[Callable[[Tensor], Tensor]] = [lambda z: F.softmax(z, 1), lambda z: F.log_softmax(z, 1)]
+    if scores.shape[1] == 1:
+        ends = [lambda z: F.sigmoid(z), lambda z: F.logsigmoid(z)]
+    return any(torch.allclose(end(scores), outputs, rtol=tolerance, atol=tolerance) for end in ends)
+
+
 def _affine_part(
-    run: Callable[[Tensor], Tensor], rows: Tensor, at_rows: Tensor, loss: str, name: str, dtype: torch.dtype
+    run: Callable[..., Tensor], rows: Tensor, at_rows: Tensor, loss: str, name: str, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Weight and bias of the module's outputs, or of what a last sigmoid, softmax or exponential was given."""
     p = rows.shape[1]
     tolerance = 1e-9 if dtype == torch.float64 else 1e3 * torch.finfo(dtype).eps
     # Unit vectors of the columns' own size, so that no probe is far from the data.
     size = rows.abs().amax(0).clamp(min=1e-300)
-    at_zero = run(torch.zeros(1, p, dtype=torch.float64))
-    at_units = torch.cat([run(torch.diag(size)[i : i + PROBES]) for i in range(0, p, PROBES)])
+
+    def probes(**how: bool) -> tuple[Tensor, Tensor]:
+        zero = run(torch.zeros(1, p, dtype=torch.float64), **how)
+        return zero, torch.cat([run(torch.diag(size)[i : i + PROBES], **how) for i in range(0, p, PROBES)])
+
+    at_zero, at_units = probes()
+    if loss in ("logistic", "softmax"):
+        scores = run(rows, ended=False)
+        if _is_end(scores, at_rows, 1e3 * tolerance):
+            at_zero, at_units = probes(ended=False)
+            at_rows = scores
     least = None
     for undo in (lambda v: v, *_inverses(loss, at_rows)):
         zero, units, want = undo(at_zero), undo(at_units), undo(at_rows)

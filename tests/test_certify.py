@@ -170,6 +170,31 @@ def test_single_precision_and_half_finished_training():
     assert "relative" in str(certificate)
 
 
+@pytest.mark.parametrize("end", [torch.sigmoid, lambda z: z.sigmoid_()[:, 0], nn.functional.logsigmoid])
+def test_a_last_sigmoid_is_undone_where_it_is_saturated(end):
+    """Probabilities that are 0 or 1 to the last bit have lost the scores, so the scores are taken before them."""
+    module = _Ended(nn.Linear(4, 1, dtype=torch.float64), end)
+    with torch.no_grad():
+        module.linear.weight.mul_(1000)
+    inside = (module.linear.weight.detach(), module.linear.bias.detach())
+    assert sl.certify(module, X, BINARY, loss="logistic").value == sl.certify(inside, X, BINARY, loss="logistic").value
+
+
+def test_a_sigmoid_in_the_middle_is_not_passed_over():
+    module = _Ended(nn.Sequential(nn.Linear(4, 3), nn.Sigmoid(), nn.Linear(3, 1)), torch.sigmoid)
+    with pytest.raises(ValueError, match="is not linear"):
+        sl.certify(module, X, BINARY, loss="logistic")
+
+
+class _Ended(nn.Module):
+    def __init__(self, linear, end):
+        super().__init__()
+        self.linear, self.end = linear, end
+
+    def forward(self, x):
+        return self.end(self.linear(x))
+
+
 def test_probing_leaves_the_module_as_it_was():
     torch.manual_seed(0)
     model = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 1), nn.Dropout(0.9))
