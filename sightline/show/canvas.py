@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sightline.show.picture import Picture
+from sightline.show.picture import Picture, number
 from sightline.show.themes import DARK, LIGHT, Theme, as_theme
 
 if TYPE_CHECKING:
@@ -115,24 +116,25 @@ def entitle(ax: Axes, theme: Theme, picture: Picture) -> None:
     """Title and subtitle, left above the Axes, wrapped to their place in the figure; and the alternative text."""
     place = ax.get_subplotspec()
     share = 0.9 if place is None else place.get_position(ax.figure).width * 1.12
-    width = min(share, 0.9) * ax.figure.get_figwidth() * 72
+    width = min(share, 0.84 if hasattr(ax, "zaxis") else 0.9) * ax.figure.get_figwidth() * 72
     head, below = wrapped(picture.title, width, TITLE, "bold"), wrapped(picture.subtitle, width, SMALL)
     pad = 8 + (1.45 * SMALL * len(below) if below else 0)
     ax.set_title(
         "\n".join(head), loc="left", color=theme.ink, fontsize=TITLE, fontweight="bold", pad=pad, linespacing=1.2
     )
     if below:
-        ax.annotate(
+        words = ax.annotate(
             "\n".join(below), (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", va="bottom",
             ha="left", color=theme.soft, fontsize=SMALL, linespacing=1.25, annotation_clip=False,
         )  # fmt: skip
+        words.set_in_layout(False)  # the title's pad keeps its place; its width must not narrow the Axes
     tell(ax, picture)
 
 
 def wrapped(text: str, points: float, size: float, weight: str = "normal") -> list[str]:
     """Lines of a text no wider than so many points."""
     lines: list[str] = []
-    for word in text.split():
+    for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and _width(longer, size, weight) <= points:
             lines[-1] = longer
@@ -156,7 +158,7 @@ def tell(ax: Axes, picture: Picture) -> None:
     ax.sightline_title = picture.title  # type: ignore[attr-defined]
 
 
-def legend(ax: Axes, theme: Theme, handles: Sequence[Any] | None = None, columns: int = 3, drop: float = 34) -> None:
+def legend(ax: Axes, theme: Theme, handles: Sequence[Any] | None = None, columns: int = 3, drop: float = 38) -> None:
     """A legend below the Axes and the name of x, where it covers nothing.  ``drop`` : points below the Axes."""
     if handles is None:
         handles = ax.get_legend_handles_labels()[0]
@@ -184,6 +186,39 @@ def star(ax: Axes, theme: Theme, *place: float, text: str = "optimum", size: flo
         markeredgewidth=1.0, linestyle="none", label=text, zorder=9, **options,
     )  # fmt: skip
     return handle
+
+
+def line_with_star(theme: Theme, dash: Any, width: float) -> Any:
+    """The legend's sign of a line that is the optimum's."""
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [], [], color=theme.ink, linestyle=dash, linewidth=width, marker="*", markersize=11,
+        markeredgecolor=theme.page, label="optimum",
+    )  # fmt: skip
+
+
+def patch(theme: Theme, text: str, alpha: float, color: str | None = None) -> Any:
+    """The legend's sign of an area."""
+    from matplotlib.patches import Patch
+
+    return Patch(color=color or theme.soft, alpha=alpha, linewidth=0, label=text)
+
+
+def plain_log(axis: Any, least: float = 0.0) -> None:
+    """Ticks of a logarithmic axis at powers of ten, few enough to read, as 0.01, 1, 1e−6; zero and from ``least`` on."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    low, high = axis.get_view_interval()
+    start = max(low, least) if least else low
+    first, last = math.ceil(math.log10(start) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    every = max(1, -(-(last - first + 1) // 7))
+    places = [10.0**e for e in range(first, last + 1, every)]
+    if len(places) < 2:  # less than two powers in view
+        places = [m * 10.0**e for e in range(first - 1, last + 1) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
+    axis.set_major_locator(FixedLocator([0.0, *places] if least else places))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda v, _: number(v, 2)))
 
 
 def shades(theme: Theme, n: int) -> list[Any]:

@@ -13,6 +13,7 @@ from sightline.driver import solve
 from sightline.losses import Hinge
 from sightline.objective import Objective, Weights
 from sightline.penalties import L2
+from sightline.recipes.objective import RecipeObjective
 
 TOL = 1e-9  # relative gap to which an optimum is computed for a picture
 FIRST_STRENGTH = 1e-2  # of the L2 penalty in the search for the widest margin, in units of the columns' size
@@ -55,8 +56,10 @@ class Optimum:
 
 def optimum_of(objective: Objective) -> Optimum:
     """The certified optimum of a problem, found now."""
-    solution = solve(objective, tol=TOL)
-    return Optimum.of(objective, solution.weights, solution.certificate)
+    recipe = isinstance(objective, RecipeObjective)
+    solution = solve(objective.for_solver() if recipe else objective, tol=TOL)
+    weights = objective.from_solver(solution.weights) if recipe else solution.weights
+    return Optimum.of(objective, weights, solution.certificate)
 
 
 def widest_margin(objective: Objective, bias_counts: bool = False) -> Weights | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -154,11 +154,14 @@ def grid_values(objective: Objective, plane: Plane, xs: np.ndarray, ys: np.ndarr
             z = row[None] + a.reshape(-1, *([1] * row.ndim)) * across[None]
             loss = objective.loss.value(z.reshape(-1, *row.shape[1:]), y.repeat(len(a), *([1] * (y.ndim - 1))))
             out[i, at : at + chunk] = objective.weighted(loss.reshape(len(a), n).T).sum(0).numpy()
-    if not objective.penalty.none:
-        for i, b in enumerate(ys):
-            for j, a in enumerate(xs):
-                point = zero.unflat(plane.origin + float(a) * plane.across + float(b) * plane.up)
-                out[i, j] += objective.penalty.value(point.coef)
+    # The objective's own L2 strengths, which may hold the bias; then the rest of the penalty point by point.
+    ridge = objective.ridge.cpu().repeat(objective.outputs or 1)
+    rest = replace(objective.penalty, l2=0.0)
+    for i, b in enumerate(ys) if not rest.none or bool(ridge.any()) else ():
+        points = plane.origin + float(b) * plane.up + steps[:, None] * plane.across
+        out[i] += 0.5 * (points.square() @ ridge).numpy()
+        if not rest.none:
+            out[i] += [rest.value(zero.unflat(point).coef) for point in points]
     out[~np.isfinite(out)] = np.inf
     return out
 

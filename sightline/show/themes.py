@@ -43,13 +43,13 @@ class Theme:
 LIGHT = Theme(
     "light", "#ffffff", "#1a1e24", "#57606c", "#e3e7ec",
     ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
-    "#bcd3e6", "#0b3c61", "#d55e00", "#0072b2", "#b8400a",
+    "#bcd3e6", "#0b3c61", "#d55e00", "#009e73", "#b8400a",
     ("#fbf3c4", "#c7e6c0", "#8fd3c0", "#5bb8c4", "#4f97c0", "#5a73b0", "#5f4f93"),
 )  # fmt: skip
 DARK = Theme(
     "dark", "#13161a", "#e9ebee", "#a3acb7", "#2b323a",
     ("#56b4e9", "#e69f00", "#00b884", "#e39ac6", "#f0e442", "#d5733a"),
-    "#2f4a5f", "#a5dcff", "#e69f00", "#56b4e9", "#ff8f5a",
+    "#2f4a5f", "#a5dcff", "#e69f00", "#00b884", "#ff8f5a",
     ("#1b2030", "#1f3447", "#22505c", "#2a6f68", "#4b8f62", "#8bab52", "#d6c34d"),
 )  # fmt: skip
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}

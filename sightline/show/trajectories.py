@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sightline.data import Data, make_data
 from sightline.objective import Objective, Weights, weights_from
+from sightline.recipes.result import Training
 from sightline.result import Result
 from sightline.show.optimum import Optimum, optimum_of
 from sightline.show.picture import PictureError
@@ -28,6 +29,9 @@ class Trajectory:
     epochs, seconds : (T,) passes over the rows and time at them, or None.
     rate : learning rate at the last step, or None.  batch : rows of a step, None for all.
     optimizer : its name in lower case, '' where none is known.
+    factor : the loss that was trained is so many times the objective's (2 for ``nn.MSELoss``, which is not halved):
+        learning rates go with that.
+    stopped : why the training ended early, '' where it did not.
     """
 
     label: str
@@ -39,6 +43,8 @@ class Trajectory:
     rate: float | None = None
     batch: int | None = None
     optimizer: str = ""
+    factor: float = 1.0
+    stopped: str = ""
     known_optimum: Optimum | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -100,7 +106,7 @@ def trajectory(source: Any, data: Any = None, *, label: str | None = None) -> Tr
         return source
     if isinstance(source, Objective):
         return Trajectory(label or "", source, [], [])
-    if hasattr(source, "recipe") and hasattr(source, "trace"):
+    if isinstance(source, Training):
         return _of_training(source, data, label)
     if isinstance(source, Result):
         return _of_result(source, data, label)
@@ -123,37 +129,23 @@ def trajectories(sources: Sequence[Any], data: Any = None) -> list[Trajectory]:
     return found
 
 
-def _of_training(source: Any, data: Any, label: str | None) -> Trajectory:
-    objective = _problem(source, data)
-    trace = source.trace
+def _of_training(source: Training, data: Any, label: str | None) -> Trajectory:
+    objective: Objective | None = source.objective
+    if objective is None:
+        raise PictureError(f"this training has no convex problem to be drawn against. {source.sentence}".strip())
+    if data is not None:
+        objective = data if isinstance(data, Objective) else replace(objective, data=_rows(source, objective, data))
+    trace, recipe = source.trace, source.recipe
     steps = [int(step) for step, _ in trace.weights]
-    weights = [fitting(objective, w) for _, w in trace.weights]
-    recipe = source.recipe
-    optimum = None if data is not None else _known(source, objective)
+    optimum = None
+    if data is None and source.optimum is not None and source.optimum_weights is not None:
+        optimum = Optimum.of(objective, source.optimum_weights, source.optimum.certificate)
     name = recipe.optimizer if isinstance(recipe.optimizer, str) else recipe.optimizer.__name__
     return Trajectory(
-        label if label is not None else recipe_label(recipe), objective, weights, steps,
-        _at(trace, "epoch", steps), _at(trace, "seconds", steps), _rate(source), recipe.batch_size, name.lower(), optimum,
+        label if label is not None else recipe_label(recipe), objective, [fitting(objective, w) for _, w in trace.weights],
+        steps, _at(trace, "epoch", steps), _at(trace, "seconds", steps), _rate(source), recipe.batch_size, name.lower(),
+        1.0 if source.minimised is None else source.minimised.factor, source.stopped, optimum,
     )  # fmt: skip
-
-
-def _problem(source: Any, data: Any) -> Objective:
-    if data is not None:
-        return objective_of(source, data)
-    objective = getattr(source, "objective", None)
-    if not isinstance(objective, Objective):
-        why = getattr(source, "sentence", "") or "its module or loss is not one of a convex problem"
-        raise PictureError(f"this training has no convex problem to be drawn against: {why}")
-    return objective
-
-
-def _known(source: Any, objective: Objective) -> Optimum | None:
-    found = getattr(source, "optimum", None)
-    if found is None:
-        return None
-    if isinstance(found, Result):
-        return Optimum.of(objective, fitting(objective, _weights_of(found)), found.certificate)
-    return None
 
 
 def _at(trace: Any, name: str, steps: Iterable[int]) -> list[float] | None:
@@ -167,10 +159,10 @@ def _at(trace: Any, name: str, steps: Iterable[int]) -> list[float] | None:
     return None if any(v is None for v in found) else [float(v) for v in found if v is not None]
 
 
-def _rate(source: Any) -> float | None:
-    rates = getattr(source.trace, "learning_rate", None)
-    rate = float(rates[-1]) if rates is not None and len(rates) else source.recipe.lr
-    return None if rate is None or not math.isfinite(rate) else float(rate)
+def _rate(source: Training) -> float | None:
+    rates = source.trace.learning_rate
+    rate = float(rates[-1]) if rates else source.recipe.lr
+    return None if rate is None or not math.isfinite(rate) else rate
 
 
 def _of_result(source: Result, data: Any, label: str | None) -> Trajectory:
@@ -185,7 +177,7 @@ def _of_result(source: Result, data: Any, label: str | None) -> Trajectory:
     certificate = source.certificate
     optimum = Optimum.of(objective, fitting(objective, _weights_of(source)), certificate) if certificate.optimal else None
     return Trajectory(
-        label or source.solver.split(":")[0], objective, weights, steps, None, times, known_optimum=optimum
+        label or "fit by " + source.solver.split(":")[0], objective, weights, steps, None, times, known_optimum=optimum
     )
 
 
@@ -205,13 +197,19 @@ def objective_of(source: Result, data: Any) -> Objective:
     """The problem of a result over rows that are given: (X, y), ``Data`` or the ``Objective`` itself."""
     if isinstance(data, Objective):
         return data
-    if not isinstance(data, Data):
-        try:
-            X, y = data
-        except (TypeError, ValueError):
-            raise PictureError("data= takes the pair (X, y), or an Objective.") from None
-        data = make_data(X, y, source.loss, classes=source.classes, columns=source.columns)
-    return Objective(data, source.loss, source.penalty, source.fit_intercept)
+    return Objective(_rows(source, None, data), source.loss, source.penalty, source.fit_intercept)
+
+
+def _rows(source: Result, objective: Objective | None, data: Any) -> Data:
+    if isinstance(data, Data):
+        return data
+    try:
+        X, y = data
+    except (TypeError, ValueError):
+        raise PictureError("data= takes the pair (X, y), or an Objective.") from None
+    loss = source.loss if objective is None else objective.loss
+    classes = source.classes if objective is None else objective.data.classes
+    return make_data(X, y, loss, classes=classes, columns=source.columns)
 
 
 def _weights_of(result: Result) -> Weights:
@@ -220,13 +218,8 @@ def _weights_of(result: Result) -> Weights:
 
 
 def fitting(objective: Objective, weights: Weights) -> Weights:
-    """Weights in the form that the objective holds, float64.
-
-    A problem whose penalty covers the bias has it as the coefficient of a last column of ones.
-    """
+    """Weights in the form that the objective holds, float64."""
     coef, intercept = weights.coef.detach().double(), weights.intercept.detach().double()
-    if not objective.intercept and objective.p == len(coef) + 1:
-        return Weights(torch.cat([coef, intercept[None]]), torch.zeros_like(intercept))
     if coef.shape != objective.zeros().coef.shape:
         raise PictureError(
             f"the weights have shape {tuple(coef.shape)}, but the problem's have"

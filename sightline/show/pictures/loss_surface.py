@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from sightline.show import canvas
-from sightline.show.picture import Picture, PictureError, count, number, percent
+from sightline.show.picture import Picture, number, percent
 from sightline.show.plane import Plane, grid_size, grid_values, plane_of, view
 from sightline.show.themes import DASHES, MARKERS, Theme
 from sightline.show.trajectories import Trajectory, trajectory
@@ -135,35 +135,56 @@ def height_of_end(path: Trajectory, lowest: float) -> float:
 def passed(path: Trajectory) -> str:
     """'after 100 epochs' of a training."""
     unit, clock = path.clock
-    return f"after {number(clock[-1], 4)} {unit}{'' if clock[-1] == 1 else 's'}" if clock else ""
+    return f"after {number(clock[-1], 4)} {unit}{'' if clock[-1] == 1 else 's'}" if clock and clock[-1] else ""
+
+
+def outcome(path: Trajectory, lowest: float, where: str) -> str:
+    """'0.133 above the optimum after 100 epochs', or where it diverged."""
+    if path.finite < len(path):
+        return f"diverged at step {path.steps[path.finite]:,}"
+    if path.stopped.startswith("diverged"):
+        return path.stopped
+    return f"{number(height_of_end(path, lowest))} above the {where} {passed(path)}".strip()
+
+
+def named(path: Trajectory, words: str) -> str:
+    """The words with what they are about before them."""
+    return f"{path.label}: {words}" if path.label else words
 
 
 def _words(paths: Sequence[Trajectory], plane: Plane, lowest: float, exists: bool) -> dict[str, str]:
     where = "optimum" if exists else "infimum"
-    ends = []
-    for path in paths:
-        if not len(path):
-            continue
-        if path.finite < len(path):
-            ends.append(f"{path.label}: diverged at step {path.steps[path.finite]}")
-        else:
-            ends.append(f"{path.label or 'the path'} ends {number(height_of_end(path, lowest))} above the {where}")
-    if not ends:
-        title = f"The optimum has the value {number(lowest, 4)}" if exists else "There is no optimum: the loss keeps falling"
-    elif len(ends) == 1:
-        title = f"{ends[0][0].upper()}{ends[0][1:]}" + (f" {passed(paths[0])}" if paths[0].finite == len(paths[0]) else "")
+    moving = [p for p in paths if len(p)]
+    ends = [named(p, outcome(p, lowest, where)) for p in moving]
+    parts = [f"{moving[0].label}."] if len(moving) == 1 and moving[0].label else []
+    if not moving:
+        title = f"The optimum is {number(lowest, 4)}" if exists else "There is no optimum: the loss keeps falling"
+    elif len(moving) == 1:
+        title = outcome(moving[0], lowest, where)
+        title = title[0].upper() + title[1:]
     else:
-        order = sorted((p for p in paths if len(p)), key=lambda p: height_of_end(p, lowest))
-        title = f"{order[0].label} gets nearest to the {where}, {number(height_of_end(order[0], lowest))} above it"
+        title = ranking(moving, lowest, where)
     if plane.share is None:
-        subtitle = "The loss over all weights."
+        parts.append("The loss over all weights.")
     else:
-        subtitle = f"Slice through the {'optimum' if exists else 'end'} along the path; it holds {percent(plane.share)} of the motion."
+        parts.append(
+            f"Slice through the {'optimum' if exists else 'end'} along the path: {percent(plane.share)} of the motion."
+        )
     if not exists:
-        subtitle += " No optimum exists: the loss falls for ever along the dashed direction." if plane.share is None else " No optimum exists."
-    told = f"Contour picture of the {value_name(paths[0])} over {plane.names[0]} and {plane.names[1]}. "
-    told += f"{subtitle} The {where} has the value {number(lowest, 4)}. " + ". ".join(ends) + ("." if ends else "")
-    return {"title": title, "subtitle": subtitle, "alternative": told}
+        parts.append("No optimum exists: the loss keeps falling" + (" along the dashed line." if plane.share is None else "."))
+    subtitle = " ".join(parts)
+    told = f"Contour picture of the {value_name(paths[0])} over {plane.names[0]} and {plane.names[1]}. {subtitle} "
+    told += f"The {where} has the value {number(lowest, 4)}. " + ". ".join(ends) + ("." if ends else "")
+    return {"title": title, "subtitle": subtitle, "alternative": told.strip()}
+
+
+def ranking(paths: Sequence[Trajectory], lowest: float, where: str) -> str:
+    """Which of several ends nearest."""
+    whole = [p for p in paths if p.finite == len(p)]
+    if not whole:
+        return "All of them diverge"
+    first = min(whole, key=lambda p: height_of_end(p, lowest))
+    return f"{first.label} ends nearest to the {where}: {number(height_of_end(first, lowest))} above"
 
 
 def loss_surface(
@@ -249,7 +270,7 @@ def draw_path(ax: Axes, look: Theme, path: Path, index: int, several: bool, unit
         label=path.label if several else "path",
     )  # fmt: skip
     begin = ax.plot(
-        x[:1], y[:1], marker="o", markersize=8, color=look.page, markeredgecolor=color, markeredgewidth=1.8,
+        x[:1], y[:1], marker="o", markersize=8, color=look.page, markeredgecolor=look.ink, markeredgewidth=1.8,
         linestyle="none", label="start", zorder=7,
     )  # fmt: skip
     if several:
@@ -278,5 +299,3 @@ def draw_goal(ax: Axes, look: Theme, picture: LossSurface) -> list[Any]:
         zorder=4,
     )  # fmt: skip
 
-
-__all__ = ["LossSurface", "Path", "PictureError", "draw", "loss_surface", "count"]
