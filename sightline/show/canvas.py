@@ -116,7 +116,7 @@ def entitle(ax: Axes, theme: Theme, picture: Picture) -> None:
     """Title and subtitle, left above the Axes, wrapped to their place in the figure; and the alternative text."""
     place = ax.get_subplotspec()
     share = 0.9 if place is None else place.get_position(ax.figure).width * 1.12
-    width = min(share, 0.84 if hasattr(ax, "zaxis") else 0.9) * ax.figure.get_figwidth() * 72
+    width = min(share, 0.8 if hasattr(ax, "zaxis") else 0.87) * ax.figure.get_figwidth() * 72
     head, below = wrapped(picture.title, width, TITLE, "bold"), wrapped(picture.subtitle, width, SMALL)
     pad = 8 + (1.45 * SMALL * len(below) if below else 0)
     ax.set_title(
@@ -158,18 +158,18 @@ def tell(ax: Axes, picture: Picture) -> None:
     ax.sightline_title = picture.title  # type: ignore[attr-defined]
 
 
-def legend(ax: Axes, theme: Theme, handles: Sequence[Any] | None = None, columns: int = 3, drop: float = 38) -> None:
+def legend(ax: Axes, theme: Theme, handles: Sequence[Any], columns: int = 3, drop: float = 34) -> None:
     """A legend below the Axes and the name of x, where it covers nothing.  ``drop`` : points below the Axes."""
-    if handles is None:
-        handles = ax.get_legend_handles_labels()[0]
+    from matplotlib.transforms import ScaledTranslation
+
     if not handles:
         return
-    height = ax.get_position(original=True).height * ax.figure.get_figheight() * 72
-    found = ax.legend(
-        handles=list(handles), loc="upper left", bbox_to_anchor=(-0.02, -drop / height), ncols=columns, frameon=False,
-        fontsize=SMALL, labelcolor=theme.ink, handlelength=2.4, columnspacing=1.4, handletextpad=0.6, borderaxespad=0,
+    below = ScaledTranslation(-8 / 72, -drop / 72, ax.figure.dpi_scale_trans)
+    ax.legend(
+        handles=list(handles), loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=ax.transAxes + below,
+        ncols=columns, frameon=False, fontsize=SMALL, labelcolor=theme.ink, handlelength=2.4, columnspacing=1.4,
+        handletextpad=0.6, borderaxespad=0,
     )  # fmt: skip
-    found.set_in_layout(True)
 
 
 def outlined(theme: Theme, width: float = 2.2) -> list[Any]:
@@ -179,10 +179,10 @@ def outlined(theme: Theme, width: float = 2.2) -> list[Any]:
     return [withStroke(linewidth=width, foreground=theme.page)]
 
 
-def star(ax: Axes, theme: Theme, *place: float, text: str = "optimum", size: float = 13, **options: Any) -> Any:
-    """The optimum, the same in every picture; the handle for the legend."""
+def star(ax: Axes, theme: Theme, *place: Any, text: str = "optimum", size: float = 13, **options: Any) -> Any:
+    """The optimum, the same in every picture, at lists of x and y (and z); the handle for the legend."""
     (handle,) = ax.plot(
-        *([p] for p in place), marker="*", markersize=size, color=theme.ink, markeredgecolor=theme.page,
+        *place, marker="*", markersize=size, color=theme.ink, markeredgecolor=theme.page,
         markeredgewidth=1.0, linestyle="none", label=text, zorder=9, **options,
     )  # fmt: skip
     return handle
@@ -196,6 +196,16 @@ def line_with_star(theme: Theme, dash: Any, width: float) -> Any:
         [], [], color=theme.ink, linestyle=dash, linewidth=width, marker="*", markersize=11,
         markeredgecolor=theme.page, label="optimum",
     )  # fmt: skip
+
+
+def arrow(ax: Axes, theme: Theme, x: float, y: float, text: str) -> Any:
+    """An arrow from the origin; the handle for the legend."""
+    from matplotlib.lines import Line2D
+
+    style = {"arrowstyle": "-|>", "mutation_scale": 18, "linewidth": 2.2, "color": theme.ink, "shrinkA": 0, "shrinkB": 0}
+    found = ax.annotate("", (x, y), (0, 0), arrowprops={**style, "path_effects": outlined(theme, 4)}, zorder=7)
+    found.set_in_layout(False)
+    return Line2D([], [], color=theme.ink, linewidth=2.2, marker=">", markersize=8, markevery=[1], label=text)
 
 
 def patch(theme: Theme, text: str, alpha: float, color: str | None = None) -> Any:
@@ -214,11 +224,17 @@ def plain_log(axis: Any, least: float = 0.0) -> None:
     first, last = math.ceil(math.log10(start) - 1e-9), math.floor(math.log10(high) + 1e-9)
     every = max(1, -(-(last - first + 1) // 7))
     places = [10.0**e for e in range(first, last + 1, every)]
-    if len(places) < 2:  # less than two powers in view
+    if len(places) < 3:  # too few powers in view
         places = [m * 10.0**e for e in range(first - 1, last + 1) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
     axis.set_major_locator(FixedLocator([0.0, *places] if least else places))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda v, _: number(v, 2)))
+
+
+def short(text: str, most: int) -> str:
+    """A name cut in the middle where it is too long for its place."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - half]}…{text[-half:]}"
 
 
 def shades(theme: Theme, n: int) -> list[Any]:

@@ -190,7 +190,7 @@ def draw(picture: NormAndDirection, ax: Axes | None = None, theme: str | Theme |
         )  # fmt: skip
     if wide:
         canvas.plain_log(ax.xaxis)
-    canvas.label(ax, look, f"norm of {picture.vector}", f"angle between {picture.vector} and the {picture.goal} (°)")
+    canvas.label(ax, look, f"norm of {picture.vector}", f"angle of {picture.vector} to the {picture.goal} (°)")
     canvas.entitle(ax, look, picture)
     canvas.legend(ax, look, handles, columns=2)
     return ax
