@@ -1,0 +1,107 @@
+"""The words of a replay page: what was trained, where it ended and what proves it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from sightline.certificate import Certificate, Verdict
+from sightline.show.picture import count, number
+from sightline.show.replay import Replay
+from sightline.show.trajectories import recipe_label
+
+
+@dataclass(frozen=True)
+class Words:
+    """The top of the page.
+
+    title, lead : what was trained, on what.  headline : where it ended, in a sentence; ``good`` where that is the
+    optimum.  facts : (name, sentence) pairs below it.
+    """
+
+    title: str
+    lead: str
+    headline: str
+    good: bool
+    facts: list[tuple[str, str]]
+
+
+def words_of(source: Any, replay: Replay) -> Words:
+    """The words for a training, or whatever ``replay`` was made of."""
+    path, recipe = replay.path, getattr(source, "recipe", None)
+    label = path.label if path is not None and path.label else "" if recipe is None else recipe_label(recipe)
+    certificate = getattr(source, "certificate", None) if recipe is not None else None
+    facts = []
+    minimised = getattr(source, "minimised", None)
+    if recipe is not None:
+        told = str(getattr(minimised, "sentence", minimised) or "Nothing convex, so there is no optimum to prove.")
+        facts.append(("The problem", _sentence(told)))
+        meaning = getattr(source, "sentence", "").removeprefix(told).strip()
+        if meaning and (certificate is None or not meaning.startswith(certificate.verdict.name)):
+            facts.append(("That means", _sentence(meaning)))
+    if replay.path is None and replay.reason:
+        facts.append(("Not shown", _sentence(replay.reason)))
+    if certificate is not None:
+        facts.append(("Certificate", certified(certificate)))
+    headline, good = headline_of(certificate, replay)
+    return Words(label or "A training", _lead(source, replay), headline, good, facts)
+
+
+def headline_of(certificate: Certificate | None, replay: Replay) -> tuple[str, bool]:
+    """Where the training ended, and whether that is the optimum."""
+    if certificate is None:
+        if replay.path is None:
+            return "There is no certificate, so its losses are all that is replayed.", False
+        end = replay.frames.gap[-1]
+        told = "It has no certificate." if end is None else f"It ends {number(end)} above the certified optimum."
+        return told, False
+    gap = number(certificate.gap)
+    if certificate.verdict in (Verdict.OPTIMAL, Verdict.NOT_UNIQUE):
+        return f"It reached the optimum: within {gap} of the best that any weights can do.", True
+    if certificate.verdict is Verdict.NO_MINIMUM:
+        return f"There is no optimum to reach: the loss falls for ever, here by up to {gap} more.", False
+    if not math.isfinite(certificate.gap):
+        return "It ended where no bound on the distance from the optimum was reached.", False
+    relative = f" ({100 * certificate.relative_gap:.3g} %)" if 1e-4 < certificate.relative_gap < 100 else ""
+    return f"It stopped short: {gap}{relative} above the certified optimum.".replace("e-", "e−"), False
+
+
+def certified(certificate: Certificate) -> str:
+    """The certificate in words."""
+    told = [certificate.verdict.sentence]
+    if math.isfinite(certificate.gap):
+        told.append(
+            f"The objective is {number(certificate.value, 6)} at the end; no weights go below"
+            f" {number(max(certificate.lower_bound, 0.0), 6)}. Proven by: {certificate.method}."
+        )
+    if certificate.witness is not None:
+        told.append(_sentence(certificate.witness.text))
+    return " ".join(told)
+
+
+def _lead(source: Any, replay: Replay) -> str:
+    frames, path = replay.frames, replay.path
+    parts = []
+    if path is not None:
+        data = path.objective.data
+        features = count(path.objective.p, "feature")
+        what = f", {count(len(data.classes), 'class', 'classes')}" if data.classes else ""
+        parts.append(f"{count(data.n, 'row')}, {features}{what}")
+    recipe = getattr(source, "recipe", None)
+    steps = count(frames.last, "step")
+    if recipe is not None and frames.epoch[-1] is not None:
+        steps += f" in {count(round(frames.epoch[-1]), 'epoch')}" if frames.epoch[-1] >= 1 else ""
+        order = "shuffled" if recipe.shuffle else "in the order of the rows"
+        steps += f", {order}" if recipe.batch_size is not None else ", all rows in each"
+    parts.append(steps)
+    stopped = getattr(source, "stopped", "")
+    if stopped:
+        parts.append(f"ended early: {stopped}")
+    return _sentence("; ".join(parts))
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."

@@ -1,0 +1,256 @@
+"""What a replay page draws: everything about a training, frame by frame, as plain numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from sightline.losses import Loss
+from sightline.show.picture import PictureError, percent
+from sightline.show.pictures.loss_surface import LossSurface
+from sightline.show.pictures.norm_and_direction import NormAndDirection
+from sightline.show.plane import free_weights, weight_names
+from sightline.show.replay_frames import MOST_POINTS, Frames, short, shortened, thinned
+from sightline.show.replay_space import Sample, Scores, class_names, classes_of, flat, sample, space
+from sightline.show.trajectories import Trajectory, trajectory
+
+VERSION = 1
+GRID = 51  # points of the surface each way
+BARS = 12  # coefficients shown one by one
+MOST_LABELS = 8  # classes named
+MOST_OUTPUTS = 1000  # scores of a row; of more no row is shown
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A training, ready for its page.
+
+    data : what the page's script reads.  frames : its steps.
+    path : the weights at the frames, None where the training's problem is not one of a linear model or its rows are not
+        known.  reason : then why.
+    notes : sentences on what was left out or drawn otherwise.
+    """
+
+    data: dict[str, Any]
+    frames: Frames
+    path: Trajectory | None
+    reason: str
+    notes: list[str]
+
+
+def replay_of(source: Any, data: Any = None) -> Replay:
+    """The replay of a training.
+
+    source, data : what ``sl.show.trajectory`` takes.  A training without rows, or of a module that is not linear, is
+        replayed by its losses alone.
+
+    Raises
+    ------
+    PictureError : there is no training in it, or no step was recorded.
+    """
+    try:
+        whole = trajectory(source, data)
+        reason = ""
+    except PictureError as error:
+        if not hasattr(source, "trace") or not hasattr(source, "recipe"):
+            raise
+        whole, reason = None, str(error)
+    trace = getattr(source, "trace", None) if hasattr(source, "recipe") else None
+    steps = whole.steps[: whole.finite] if whole is not None else list(trace.step if trace is not None else ())
+    if not steps:
+        raise PictureError("no step of the training was recorded: train with record='auto', or a number of steps.")
+    chosen = thinned(steps)
+    path = None if whole is None else _thinned(whole, chosen)
+    frames = _frames(whole, trace, steps, chosen)
+    told: dict[str, Any] = {
+        "version": VERSION, "frames": frames.as_dict(), "uneven": frames.uneven, "stepname": "step",
+        "surface": None, "space": None, "scores": None, "weights": None, "shape": None, "optimum": None,
+        "direction": None, "bars": None, "curve": None, "labels": None,
+    }  # fmt: skip
+    if frames.uneven:
+        told["stepname"] = "step (logarithmic)"
+    notes = [frames.rule]
+    if path is not None:
+        notes += _fill(told, path, frames, trace)
+    return Replay(told, frames, path, reason, notes)
+
+
+def _thinned(path: Trajectory, chosen: Sequence[int]) -> Trajectory:
+    def at(values: list[float] | None) -> list[float] | None:
+        return None if values is None else [values[i] for i in chosen]
+
+    return replace(
+        path, weights=[path.weights[i] for i in chosen], steps=[path.steps[i] for i in chosen], epochs=at(path.epochs),
+        seconds=at(path.seconds), known_optimum=path.optimum,
+    )  # fmt: skip
+
+
+def _frames(whole: Trajectory | None, trace: Any, steps: Sequence[int], chosen: list[int]) -> Frames:
+    """The frames and the curves, with the numbers of the trace where there is one, else of the weights."""
+    places = sorted({*thinned(steps, MOST_POINTS), *chosen})
+    if trace is not None:
+        known = {"epoch": trace.epoch, "rate": trace.learning_rate, "batch": trace.batch_loss, "loss": trace.loss,
+                 "gap": trace.gap}  # fmt: skip
+    else:
+        assert whole is not None
+        unknown = [math.nan] * len(steps)
+        bound, values = whole.optimum.value - whole.optimum.gap, whole.values
+        known = {"epoch": whole.epochs or unknown, "rate": unknown, "batch": unknown, "loss": values,
+                 "gap": [max(v - bound, 0.0) for v in values]}  # fmt: skip
+
+    def column(name: str, where: list[int]) -> list[float | None]:
+        values = [float(known[name][i]) for i in where]
+        return [v if math.isfinite(v) else None for v in values]
+
+    place = {p: i for i, p in enumerate(places)}
+    return Frames(
+        step=[int(steps[i]) for i in chosen], epoch=column("epoch", chosen), rate=column("rate", chosen),
+        at=[place[i] for i in chosen], points=[int(steps[i]) for i in places], batch=column("batch", places),
+        loss=column("loss", places), gap=column("gap", places), recorded=len(steps),
+    )  # fmt: skip
+
+
+def _fill(told: dict[str, Any], path: Trajectory, frames: Frames, trace: Any) -> list[str]:
+    """Add what is drawn of weights and rows; sentences on how."""
+    objective = path.objective
+    notes = []
+    if (objective.outputs or 1) <= MOST_OUTPUTS:
+        rows = sample(objective)
+        notes = [rows.words, *_rows(told, path, rows)]
+    else:
+        notes.append(f"The rows are not shown: each has {objective.outputs:,} scores.")
+    told["optimum"] = _optimum(path, frames, trace)
+    told["direction"] = _direction(path)
+    told["bars"] = _bars(path)
+    if len(free_weights(objective)) > 1:
+        told["surface"] = surface(path)
+    else:
+        notes.append("The model has one weight, so there is no surface to draw.")
+    return notes
+
+
+def _rows(told: dict[str, Any], path: Trajectory, rows: Sample) -> list[str]:
+    """Add what is drawn of some rows; sentences on how."""
+    objective = path.objective
+    scores = Scores.of(path, rows)
+    truth = classes_of(rows.y) if objective.loss.targets in ("binary", "classes") else None
+    target = rows.y.double().reshape(-1).tolist() if rows.y.dtype != torch.int64 else []
+    told["shape"] = [rows.features, objective.outputs or 1]
+    told["scores"] = {**scores.as_dict(), "truth": truth, "target": shortened(target, 5)}
+    told["space"] = {"classes": truth or [0] * len(target), **space(path, rows, scores)}
+    told["labels"] = None if truth is None else class_names(objective)[: MOST_LABELS + 1]
+    told["curve"] = _curve(objective.loss, path, rows, scores)
+    if told["space"]["kind"] in ("plane", "lanes", "line"):
+        told["weights"] = [flat(w, rows.ones) for w in path.weights]
+    elif scores.error > 2e-3:
+        return [f"Scores are drawn to within {percent(scores.error)} of their range."]
+    return []
+
+
+def surface(path: Trajectory) -> dict[str, Any]:
+    """The loss surface around the path, on a grid of at most ``GRID`` points each way."""
+    found = LossSurface.of([path])
+    drawn, top = found.paths[0], 3 * abs(found.levels[-1]) + 1  # all above the highest contour are alike
+    values = np.nan_to_num(np.asarray(found.value), nan=top, posinf=top).clip(max=top)
+    if len(found.x) > GRID:
+        x, y = (np.linspace(places[0], places[-1], GRID) for places in (found.x, found.y))
+        values = np.stack([np.interp(x, found.x, row) for row in values])
+        values = np.stack([np.interp(y, found.y, column) for column in values.T], axis=1)
+    return {
+        "x": shortened([found.x[0], found.x[-1]]), "y": shortened([found.y[0], found.y[-1]]),
+        "z": [shortened(row, 5) for row in values.tolist()], "levels": shortened(found.levels[1:]),
+        "lowest": short(found.levels[0]),
+        "xname": found.x_name, "yname": found.y_name, "name": found.value_name, "share": short(found.share, 4),
+        "path": [shortened(place) for place in zip(drawn.x, drawn.y, strict=True)],
+        "optimum": None if found.optimum is None else shortened(found.optimum),
+        "ray": None if found.ray is None else shortened(found.ray), "alt": found.alternative,
+    }  # fmt: skip
+
+
+def _optimum(path: Trajectory, frames: Frames, trace: Any) -> dict[str, Any]:
+    """The certified optimum: its loss in the recipe's units (None where those are not the objective's times a number),
+    how closely it is known, and whether it is attained."""
+    best = path.optimum
+    loss = best.value if best.weights is None else path.objective.evaluate(best.weights, keep_rows=False).loss
+    if trace is not None:
+        ratio = _ratio(path, frames)
+        loss = math.nan if ratio is None else loss * ratio
+    return {"loss": short(loss), "gap": short(best.gap), "attained": best.weights is not None}
+
+
+def _ratio(path: Trajectory, frames: Frames) -> float | None:
+    """The recipe's loss over the objective's, where it is the same number at all frames; the mean of 2 · ½ (z - y)² is
+    an example."""
+    found = []
+    for i in {0, len(path) // 2, len(path) - 1}:
+        mine, own = path.objective.evaluate(path.weights[i], keep_rows=False).loss, frames.loss[frames.at[i]]
+        if own is not None and mine > 0:
+            found.append(own / mine)
+    if not found or max(found) - min(found) > 1e-3 * abs(max(found)):
+        return None
+    return found[0]
+
+
+def _direction(path: Trajectory) -> dict[str, Any] | None:
+    """Length and direction of the weights by frame; None where there is no direction to compare with."""
+    try:
+        found = NormAndDirection.of([path])
+    except PictureError:
+        return None
+    turning = found.turnings[0]
+    place = {clock: i for i, clock in enumerate(path.clock[1])}
+    norm: list[float | None] = [0.0] * len(path)
+    degrees: list[float | None] = [None] * len(path)  # of weights that are zero
+    for clock, length, angle in zip(turning.clock, turning.norm, turning.degrees, strict=True):
+        norm[place[clock]], degrees[place[clock]] = length, angle
+    return {
+        "norm": shortened(norm, 5), "degrees": shortened(degrees, 5), "vector": found.vector,
+        "reference": f"the {found.goal}", "optimum": short(found.goal_norm), "heading": short(found.heading),
+    }  # fmt: skip
+
+
+def _bars(path: Trajectory) -> dict[str, Any] | None:
+    """The weights one by one beside the optimum's: all of few, else those that are farthest from it at the end."""
+    objective, best = path.objective, path.optimum.weights
+    names, free = weight_names(objective), free_weights(objective)
+    steps = path.flat[:, free].cpu()
+    at = None if best is None else best.flat().cpu()[free]
+    chosen = list(range(len(free)))
+    if len(chosen) > BARS:
+        far = steps[-1].abs() if at is None else (steps[-1] - at).abs()
+        chosen = sorted(far.argsort(descending=True)[:BARS].tolist())
+    if len(chosen) < 3:  # two are the axes of the surface
+        return None
+    return {
+        "names": [names[i] for i in chosen], "now": [shortened(row, 5) for row in steps[:, chosen].tolist()],
+        "optimum": None if at is None else shortened(at[chosen].tolist(), 5), "left": len(free) - len(chosen),
+        "xname": "weight",
+    }  # fmt: skip
+
+
+def _curve(loss: Loss, path: Trajectory, rows: Sample, scores: Scores) -> dict[str, Any] | None:
+    """The loss of a row as a function of its score, where it is one: of the score towards the true class, or of the
+    residual."""
+    binary = loss.targets == "binary" and bool((rows.y.abs() == 1).all())
+    if not binary and not (loss.targets == "real" and rows.y.ndim == 1):
+        return None
+    y = rows.y.double()
+    z = scores.base + scores.coordinates @ scores.basis
+    along = (z * y if binary else z - y)[len(path) // 3 :].reshape(-1)
+    low, high = (float(torch.quantile(along, q)) for q in (0.005, 0.995)) if len(along) < 1 << 24 else (-1.0, 1.0)
+    reach = max(high, -low, 1.0)
+    x = torch.linspace(-reach, reach, 81, dtype=torch.float64)
+    values = loss.value(x, torch.ones_like(x) if binary else torch.zeros_like(x))
+    top = float(values.max())
+    return {
+        "x": shortened(x.tolist(), 5), "y": shortened(values.tolist(), 5),
+        "range": shortened([-0.04 * top, 1.04 * top]),
+        "residual": not binary, "xname": "score towards the true class" if binary else "prediction less target",
+        "alt": f"The {loss.name.replace('_', ' ')} loss of a row by its "
+        + ("score towards the true class" if binary else "residual") + ", with the rows shown on it.",
+    }  # fmt: skip
