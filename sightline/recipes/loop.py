@@ -49,6 +49,7 @@ class Job:
     progress: Callable[[int, int, float], None] | None = None
     time_limit: float | None = None
     stopped: str = ""
+    engine: str = "exact"
     steps: int = 0
     begun: float = field(default_factory=time.perf_counter)
 

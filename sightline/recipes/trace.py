@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from sightline.recipes.chosen import Every, Significant
 from sightline.trace import Trace
 
 MOST = 2000  # steps recorded by record='auto'
@@ -152,22 +153,20 @@ def recording(record: Record, total: int | None, per_epoch: int | None) -> tuple
     if isinstance(record, int) and not isinstance(record, bool):
         if record < 1:
             raise ValueError(f"record={record}; every how many steps to record must be at least 1.")
-        return (lambda step: step % record == 0), f"every {record} steps"
+        return Every(record), f"every {record} steps"
     if record == "all" or (record == "auto" and total is not None and total <= MOST):
-        return (lambda step: True), "every step"
+        return Every(1), "every step"
     if record == "auto":
         bits = 12
         while bits > 6 and _count(bits, total or 1 << 30) > MOST:
             bits -= 1
-        return (lambda step: step % (1 << max(step.bit_length() - bits, 0)) == 0), (
-            f"steps whose number has at most {bits} significant bits"
-        )
+        return Significant(bits), f"steps whose number has at most {bits} significant bits"
     if record == "epochs":
         if per_epoch is None:
             raise ValueError("record='epochs' needs a DataLoader of known length; use record=k for every k-th step.")
-        return (lambda step: step % per_epoch == 0), "the last step of each epoch"
+        return Every(per_epoch), "the last step of each epoch"
     if record == "ends":
-        return (lambda step: False), "the start and the end"
+        return Every(0), "the start and the end"
     raise ValueError(f"record={record!r}; choose 'auto', 'all', 'epochs', 'ends', a number, or a function of the step.")
 
 
