@@ -14,7 +14,7 @@ from typing import Any
 # Name -> module; imported when first asked for. No module of this folder may bear the name of a function in it.
 _WHERE = {
     "loss_surface": "pictures.loss_surface", "loss_surface_3d": "pictures.loss_surface_3d", "race": "pictures.race",
-    "decision_boundary": "pictures.data_space", "fitted_line": "pictures.data_space",
+    "decision_boundary": "pictures.decision_boundary", "fitted_line": "pictures.decision_boundary",
     "gap": "pictures.gap", "norm_and_direction": "pictures.norm_and_direction",
     "coefficients": "pictures.coefficients", "curvature": "pictures.curvature",
     "gradient_noise": "pictures.gradient_noise", "loss_of_score": "pictures.loss_of_score",
@@ -29,7 +29,7 @@ _WHERE = {
     "report": "page",
 }  # fmt: skip
 
-__all__ = [*_WHERE]
+__all__ = [*_WHERE]  # noqa: PLE0604, F822
 
 
 def __getattr__(name: str) -> Any:

@@ -84,7 +84,9 @@ def has_ones(objective: Objective) -> bool:
     return bool((X[:, -1] == 1).all())
 
 
-def boundary(slopes: Tensor, offsets: Tensor, box: tuple[float, float, float, float], level: float = 0.0) -> list[Polyline]:
+def boundary(
+    slopes: Tensor, offsets: Tensor, box: tuple[float, float, float, float], level: float = 0.0
+) -> list[Polyline]:
     """Straight pieces inside the box where the two highest scores are equal (or differ by ``level``), for slopes
     (K, 2) and offsets (K,).
 

@@ -41,7 +41,7 @@ def png(figure: Figure) -> bytes:
 def _axes_class(dimensions: int) -> type[Axes]:
     """Axes that a notebook shows when they are a cell's value, without pyplot's list of open figures."""
     if dimensions == 3:
-        from mpl_toolkits.mplot3d import Axes3D as Base
+        from mpl_toolkits.mplot3d import Axes3D as Base  # type: ignore[import-untyped]
     else:
         from matplotlib.axes import Axes as Base
 
@@ -112,14 +112,16 @@ def label(ax: Axes, theme: Theme, x: str, y: str) -> None:
     ax.set_ylabel(y, color=theme.ink, fontsize=TEXT, labelpad=4)
 
 
-def entitle(ax: Axes, theme: Theme, picture: Picture) -> None:
-    """Title and subtitle, left above the Axes, wrapped to their place in the figure; and the alternative text."""
-    place = ax.get_subplotspec()
-    share = 0.9 if place is None else place.get_position(ax.figure).width * 1.12
-    width = min(share, 0.8 if hasattr(ax, "zaxis") else 0.87) * ax.figure.get_figwidth() * 72
+def entitle(ax: Axes, theme: Theme, picture: Picture, whole: bool = False) -> None:
+    """Title and subtitle, left above the Axes, wrapped to their place in the figure (or to the ``whole`` of it); and
+    the alternative text."""
+    place: Any = ax.get_subplotspec()
+    figure: Any = ax.figure
+    share = 0.9 if place is None or whole else place.get_position(figure).width * 1.12
+    width = min(share, 0.8 if hasattr(ax, "zaxis") else 0.84) * figure.get_figwidth() * 72
     head, below = wrapped(picture.title, width, TITLE, "bold"), wrapped(picture.subtitle, width, SMALL)
     pad = 8 + (1.45 * SMALL * len(below) if below else 0)
-    ax.set_title(
+    ax.sightline_heading = ax.set_title(  # type: ignore[attr-defined] # animations change its words
         "\n".join(head), loc="left", color=theme.ink, fontsize=TITLE, fontweight="bold", pad=pad, linespacing=1.2
     )
     if below:
@@ -172,6 +174,18 @@ def legend(ax: Axes, theme: Theme, handles: Sequence[Any], columns: int = 3, dro
     )  # fmt: skip
 
 
+def legend_of_two(left: Axes, right: Axes, theme: Theme, handles: Sequence[Any], own: bool) -> None:
+    """One legend for two Axes: below both in a figure of our ``own``, else in the right one."""
+    style: dict[str, Any] = {
+        "handles": list(handles), "frameon": False, "fontsize": SMALL, "labelcolor": theme.ink, "handlelength": 2.2,
+        "columnspacing": 1.2, "handletextpad": 0.6,
+    }  # fmt: skip
+    if own:
+        left.figure.legend(loc="outside lower left", ncols=3, **style)
+    else:
+        right.legend(loc="best", **style)
+
+
 def outlined(theme: Theme, width: float = 2.2) -> list[Any]:
     """Path effects that set a line or word off from what lies below it."""
     from matplotlib.patheffects import withStroke
@@ -202,7 +216,14 @@ def arrow(ax: Axes, theme: Theme, x: float, y: float, text: str) -> Any:
     """An arrow from the origin; the handle for the legend."""
     from matplotlib.lines import Line2D
 
-    style = {"arrowstyle": "-|>", "mutation_scale": 18, "linewidth": 2.2, "color": theme.ink, "shrinkA": 0, "shrinkB": 0}
+    style = {
+        "arrowstyle": "-|>",
+        "mutation_scale": 18,
+        "linewidth": 2.2,
+        "color": theme.ink,
+        "shrinkA": 0,
+        "shrinkB": 0,
+    }
     found = ax.annotate("", (x, y), (0, 0), arrowprops={**style, "path_effects": outlined(theme, 4)}, zorder=7)
     found.set_in_layout(False)
     return Line2D([], [], color=theme.ink, linewidth=2.2, marker=">", markersize=8, markevery=[1], label=text)
@@ -216,7 +237,7 @@ def patch(theme: Theme, text: str, alpha: float, color: str | None = None) -> An
 
 
 def plain_log(axis: Any, least: float = 0.0) -> None:
-    """Ticks of a logarithmic axis at powers of ten, few enough to read, as 0.01, 1, 1e−6; zero and from ``least`` on."""
+    """Ticks of a logarithmic axis at powers of ten, few enough to read; with ``least`` zero and those from there on."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     low, high = axis.get_view_interval()

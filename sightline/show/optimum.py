@@ -56,10 +56,11 @@ class Optimum:
 
 def optimum_of(objective: Objective) -> Optimum:
     """The certified optimum of a problem, found now."""
-    recipe = isinstance(objective, RecipeObjective)
-    solution = solve(objective.for_solver() if recipe else objective, tol=TOL)
-    weights = objective.from_solver(solution.weights) if recipe else solution.weights
-    return Optimum.of(objective, weights, solution.certificate)
+    if isinstance(objective, RecipeObjective):
+        solution = solve(objective.for_solver(), tol=TOL)
+        return Optimum.of(objective, objective.from_solver(solution.weights), solution.certificate)
+    solution = solve(objective, tol=TOL)
+    return Optimum.of(objective, solution.weights, solution.certificate)
 
 
 def widest_margin(objective: Objective, bias_counts: bool = False) -> Weights | None:

@@ -59,11 +59,11 @@ def number(value: float, digits: int = 3) -> str:
 
 def percent(share: float) -> str:
     """A share as whole per cent, or with as many places as it takes not to round to 0 or 100."""
-    for places in (0, 1, 2):
+    for places in (0, 1):
         text = f"{100 * share:.{places}f}"
         if share in (0, 1) or float(text) not in (0, 100):
             return f"{text} %"
-    return "more than 99.99 %" if share > 0.5 else "less than 0.01 %"
+    return "more than 99.9 %" if share > 0.5 else "less than 0.1 %"
 
 
 def count(n: int, one: str, many: str | None = None) -> str:

@@ -77,7 +77,9 @@ class Trajectory:
     def last(self) -> Weights:
         """The last finite weights."""
         if self.finite == 0:
-            raise PictureError("the training holds no weights: record them (a trace of weights), or give a list of them.")
+            raise PictureError(
+                "the training holds no weights: record them (a trace of weights), or give a list of them."
+            )
         return self.weights[self.finite - 1]
 
     @property
@@ -142,8 +144,9 @@ def _of_training(source: Training, data: Any, label: str | None) -> Trajectory:
         optimum = Optimum.of(objective, source.optimum_weights, source.optimum.certificate)
     name = recipe.optimizer if isinstance(recipe.optimizer, str) else recipe.optimizer.__name__
     return Trajectory(
-        label if label is not None else recipe_label(recipe), objective, [fitting(objective, w) for _, w in trace.weights],
-        steps, _at(trace, "epoch", steps), _at(trace, "seconds", steps), _rate(source), recipe.batch_size, name.lower(),
+        label if label is not None else recipe_label(recipe), objective,
+        [fitting(objective, w) for _, w in trace.weights], steps, _at(trace, "epoch", steps), _at(trace, "seconds", steps),
+        _rate(source), recipe.batch_size, name.lower(),
         1.0 if source.minimised is None else source.minimised.factor, source.stopped, optimum,
     )  # fmt: skip
 
@@ -175,7 +178,9 @@ def _of_result(source: Result, data: Any, label: str | None) -> Trajectory:
     steps = [int(step) for step, _ in pairs]
     times = [float(seconds[s]) for s in steps] if seconds and steps[-1] < len(seconds) else None
     certificate = source.certificate
-    optimum = Optimum.of(objective, fitting(objective, _weights_of(source)), certificate) if certificate.optimal else None
+    optimum = (
+        Optimum.of(objective, fitting(objective, _weights_of(source)), certificate) if certificate.optimal else None
+    )
     return Trajectory(
         label or "fit by " + source.solver.split(":")[0], objective, weights, steps, None, times, known_optimum=optimum
     )
@@ -183,7 +188,9 @@ def _of_result(source: Result, data: Any, label: str | None) -> Trajectory:
 
 def _of_list(source: Sequence[Any], data: Any, label: str | None) -> Trajectory:
     if not isinstance(data, Objective):
-        raise PictureError("weights alone do not say what they minimise: give data=Objective(make_data(X, y, loss), loss).")
+        raise PictureError(
+            "weights alone do not say what they minimise: give data=Objective(make_data(X, y, loss), loss)."
+        )
     steps, weights = [], []
     for number, entry in enumerate(source):
         if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], int):

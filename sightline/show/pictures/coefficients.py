@@ -12,8 +12,8 @@ from torch import Tensor
 from sightline.inference import standard_errors
 from sightline.show import canvas
 from sightline.show.picture import Picture, PictureError, count, number
-from sightline.show.plane import free_weights, weight_names
 from sightline.show.pictures.loss_surface import passed
+from sightline.show.plane import free_weights, weight_names
 from sightline.show.themes import Theme
 from sightline.show.trajectories import Trajectory, trajectory
 
@@ -116,11 +116,16 @@ def _words(
         off = (trained - goal).abs()
         worst = int(off.argmax())
         if float(off.max()) > 0:
-            title = f"Farthest off: {names[worst]}, {number(float(trained[worst]))} instead of {number(float(goal[worst]))}"
+            title = (
+                f"Farthest off: {names[worst]}, {number(float(trained[worst]))} instead of {number(float(goal[worst]))}"
+            )
         else:
             title = "The coefficients at the optimum"
         if half is not None:
-            parts.append(f"{int((off > half).sum())} of {len(off)} outside the optimum's 95 % interval {passed(path)}".strip() + ".")
+            parts.append(
+                f"{int((off > half).sum())} of {len(off)} outside the optimum's 95 % interval {passed(path)}".strip()
+                + "."
+            )
     if half is None:
         parts.append(f"No intervals: {reason}.")
     left = len(trained) - MOST
@@ -131,7 +136,11 @@ def _words(
         f"{names[i]} {number(float(trained[i]))}" + ("" if goal is None else f" (optimum {number(float(goal[i]))})")
         for i in _chosen(trained, goal).tolist()
     ]
-    return {"title": title, "subtitle": subtitle, "alternative": f"Coefficients: {', '.join(pairs)}. {title}. {subtitle}"}
+    return {
+        "title": title,
+        "subtitle": subtitle,
+        "alternative": f"Coefficients: {', '.join(pairs)}. {title}. {subtitle}",
+    }
 
 
 def coefficients(
@@ -161,7 +170,9 @@ def draw(picture: Coefficients, ax: Axes | None = None, theme: str | Theme | Non
     handles: list[Any] = []
     ax.axvline(0, color=look.soft, linewidth=1, zorder=1)
     if picture.low is not None and picture.high is not None:
-        handles += [ax.hlines(rows, picture.low, picture.high, color=look.soft, linewidth=5, alpha=0.45, label="95 % interval")]
+        handles += [
+            ax.hlines(rows, picture.low, picture.high, color=look.soft, linewidth=5, alpha=0.45, label="95 % interval")
+        ]
     if picture.optimum is not None:
         for row, there, own in zip(rows, picture.optimum, picture.trained, strict=True):
             ax.plot([there, own], [row, row], color=look.series[0], linewidth=1.2, linestyle=(0, (2, 1.5)), zorder=2)

@@ -12,8 +12,8 @@ from torch import Tensor
 from sightline.objective import Objective, Weights
 from sightline.show import canvas
 from sightline.show.picture import Picture, PictureError, count, number
-from sightline.show.plane import free_weights
 from sightline.show.pictures.loss_surface import passed
+from sightline.show.plane import free_weights
 from sightline.show.themes import Theme
 from sightline.show.trajectories import Trajectory, trajectory
 
@@ -140,12 +140,18 @@ def _words(
     subtitle = " ".join(parts)
     told = f"{count(len(values), 'curvature')} from {number(low)} to {number(high)}. "
     if to_go is not None:
-        told += "Still to go in each direction, from flat to steep: " + ", ".join(number(v, 2) for v in to_go[:12]) + ". "
+        told += (
+            "Still to go in each direction, from flat to steep: " + ", ".join(number(v, 2) for v in to_go[:12]) + ". "
+        )
     return {"title": title, "subtitle": subtitle, "alternative": f"{told}{title}. {subtitle}"}
 
 
 def curvature(
-    source: Any, data: Any = None, *, rate: float | None = None, ax: Axes | None = None,
+    source: Any,
+    data: Any = None,
+    *,
+    rate: float | None = None,
+    ax: Axes | None = None,
     theme: str | Theme | None = None,
 ) -> Axes:
     """Each eigen-direction of the loss by its curvature, and how much of the way to the optimum is still to go in it.
@@ -177,9 +183,13 @@ def draw(picture: Curvature, ax: Axes | None = None, theme: str | Theme | None =
         if picture.rate is not None and picture.steps:
             grid = [left * (right / left) ** (i / 400) for i in range(401)]
             bend = [abs(1 - picture.rate * c) for c in grid]
-            foretold = [min(max(math.exp(min(picture.steps * math.log(b), 50.0)) if b else 0.0, LEAST / 30), 1e4) for b in bend]
+            foretold = [
+                min(max(math.exp(min(picture.steps * math.log(b), 50.0)) if b else 0.0, LEAST / 30), 1e4) for b in bend
+            ]
             name = f"gradient descent, {count(picture.steps, 'step')} on all rows"
-            handles += ax.plot(grid, foretold, color=look.soft, linewidth=1.6, linestyle=(0, (5, 2)), label=name, zorder=3)
+            handles += ax.plot(
+                grid, foretold, color=look.soft, linewidth=1.6, linestyle=(0, (5, 2)), label=name, zorder=3
+            )
         for c, v in zip(picture.curvature, shown, strict=True):
             ax.plot([c, c], [v, LEAST / 30], color=look.series[0], linewidth=1.2, alpha=0.5, zorder=2)
         handles += ax.plot(
@@ -190,11 +200,15 @@ def draw(picture: Curvature, ax: Axes | None = None, theme: str | Theme | None =
         ax.set_ylim(LEAST / 2, max(3.0, 2 * max(shown)))
         ax.set_xlim(left, right)
         canvas.plain_log(ax.yaxis)
-        handles.append(canvas.star(ax, look, [math.sqrt(left * low)], [LEAST / 2], text="optimum, nothing to go", clip_on=False))
+        handles.append(
+            canvas.star(ax, look, [math.sqrt(left * low)], [LEAST / 2], text="optimum, nothing to go", clip_on=False)
+        )
         y_name = "share of the way still to go"
     else:
         handles += [
-            ax.vlines(picture.curvature, 0, 1, color=look.series[0], linewidth=2, label="curvature of a direction", zorder=3)
+            ax.vlines(
+                picture.curvature, 0, 1, color=look.series[0], linewidth=2, label="curvature of a direction", zorder=3
+            )
         ]
         ax.set_ylim(0, 1.3)
         ax.set_yticks([])
@@ -204,7 +218,7 @@ def draw(picture: Curvature, ax: Axes | None = None, theme: str | Theme | None =
         handles.append(ax.axvline(picture.limit, color=look.alarm, linewidth=1.8, linestyle=(0, (2, 1)), zorder=4,
                                   label=f"2 / learning rate = {number(picture.limit)}"))  # fmt: skip
         ax.axvspan(picture.limit, right, color=look.alarm, alpha=0.12, linewidth=0, zorder=0)
-    if picture.L is not None and picture.L > 1.05 * high and left < picture.L < right:
+    if picture.L is not None and 1.05 * high < picture.L and left < picture.L < right:
         handles.append(ax.axvline(picture.L, color=look.soft, linewidth=1.4, linestyle=(0, (1, 1)), zorder=3,
                                   label=f"L = {number(picture.L)}, largest anywhere"))  # fmt: skip
     canvas.plain_log(ax.xaxis)

@@ -1,25 +1,19 @@
-"""Decision boundary by epoch, and the fitted line by epoch: does it settle, and where?"""
+"""The data of the decision boundary, and of the fitted line, by epoch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from sightline.objective import Objective, Weights
-from sightline.show import canvas
 from sightline.show.boundaries import Polyline, Slice, boundary, crossing, curve
 from sightline.show.picture import Picture, PictureError, number, percent
 from sightline.show.pictures.loss_surface import passed
-from sightline.show.themes import MARKERS, Theme
-from sightline.show.trajectories import Trajectory, trajectory
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from sightline.show.trajectories import Trajectory
 
 MOST = 9  # steps drawn
 POINTS = 2000  # rows drawn
@@ -74,7 +68,10 @@ class DataSpace(Picture):
 
     @classmethod
     def of(
-        cls, path: Trajectory, columns: Sequence[str | int] | None = None, steps: Sequence[int] | None = None,
+        cls,
+        path: Trajectory,
+        columns: Sequence[str | int] | None = None,
+        steps: Sequence[int] | None = None,
         ratio: float = RATIO,
     ) -> DataSpace:
         """The picture of a training.
@@ -106,7 +103,8 @@ class DataSpace(Picture):
             optimum=[] if best.weights is None else pieces(objective, part, form, best.weights, box),
             margin=drawn(margin), sides=drawn(margin, 1.0) + drawn(margin, -1.0) if form == "plane" else [],
             heading=drawn(heading), x_name=part.names[0], y_name=y_name, unit=path.clock[0],
-            one_scale=form == "plane" and math.isclose(box[1] - box[0], ratio * (box[3] - box[2]), rel_tol=1e-6), **_words(path, part, form, chosen),
+            one_scale=form == "plane" and math.isclose(box[1] - box[0], ratio * (box[3] - box[2]), rel_tol=1e-6),
+            **_words(path, part, form, chosen),
         )  # fmt: skip
 
 
@@ -124,7 +122,7 @@ def _form(objective: Objective, part: Slice) -> str:
     if len(part.drawn) == 2:
         if not classes:
             raise PictureError(
-                f"the {objective.loss} loss predicts numbers over two columns; choose one, columns=(0,), to see the line."
+                f"the {objective.loss} loss predicts numbers; choose one of its columns, columns=(0,), to see the line."
             )
         return "plane"
     if not classes and objective.outputs is None:
@@ -173,8 +171,13 @@ def _span(values: np.ndarray, pad: float) -> tuple[float, float]:
 
 
 def pieces(
-    objective: Objective, part: Slice, form: str, weights: Weights, box: tuple[float, float, float, float],
-    level: float = 0.0, curved: bool = True,
+    objective: Objective,
+    part: Slice,
+    form: str,
+    weights: Weights,
+    box: tuple[float, float, float, float],
+    level: float = 0.0,
+    curved: bool = True,
 ) -> list[Polyline]:
     """What a model draws in the box; ``level`` shifts a boundary to that score."""
     slopes, offsets = part.reduced(weights)
@@ -229,7 +232,11 @@ def _words(path: Trajectory, part: Slice, form: str, chosen: list[int]) -> dict[
     subtitle = " ".join(parts)
     rows = f"{objective.n:,} rows over {' and '.join(part.names)}"
     there = "" if best.weights is not None else " The problem has no optimum; the widest margin is drawn instead."
-    return {"title": title, "subtitle": subtitle, "alternative": f"{rows}, with what the model makes of them. {title}. {subtitle}{there}"}
+    return {
+        "title": title,
+        "subtitle": subtitle,
+        "alternative": f"{rows}, with what the model makes of them. {title}. {subtitle}{there}",
+    }
 
 
 def _distance(path: Trajectory, part: Slice, form: str, last: Weights) -> str:
@@ -252,119 +259,3 @@ def _bare(weights: Weights, part: Slice) -> Weights:
 
 def _equation(slope: float, at: float) -> str:
     return f"{number(slope, 4)}\u00a0x\u00a0{'−' if at < 0 else '+'}\u00a0{number(abs(at), 4)}"  # not to be broken
-
-
-def decision_boundary(
-    source: Any, data: Any = None, *, columns: Sequence[str | int] | None = None, ax: Axes | None = None,
-    theme: str | Theme | None = None,
-) -> Axes:
-    """The boundary between the classes by epoch, faint to dark, among the rows, with that of the optimum; where the
-    classes are separable and there is no optimum, with the widest margin, and where gradient descent is heading.
-
-    source, data : as ``loss_surface``, of a classification.  columns : two (or one) by name or number where the model
-        has more; the others are held at their means.  With one column the probability is drawn over it.
-
-    Raises
-    ------
-    PictureError : a regression (see ``fitted_line``), or more columns than two and none chosen.
-    """
-    path = trajectory(source, data)
-    if path.objective.loss.targets not in ("binary", "classes"):
-        raise PictureError(f"the {path.objective.loss} loss predicts numbers: use sl.show.fitted_line.")
-    return draw(DataSpace.of(path, columns), ax, theme)
-
-
-def fitted_line(
-    source: Any, data: Any = None, *, columns: Sequence[str | int] | None = None, ax: Axes | None = None,
-    theme: str | Theme | None = None,
-) -> Axes:
-    """The line of a regression by epoch, faint to dark, among the rows, with the optimum's.
-
-    source, data, columns : as ``decision_boundary``, of a regression with one column or one chosen.
-
-    Raises
-    ------
-    PictureError : a classification, or more columns than one and none chosen.
-    """
-    path = trajectory(source, data)
-    if path.objective.loss.targets in ("binary", "classes"):
-        raise PictureError(f"the {path.objective.loss} loss tells classes apart: use sl.show.decision_boundary.")
-    return draw(DataSpace.of(path, columns), ax, theme)
-
-
-def draw(picture: DataSpace, ax: Axes | None = None, theme: str | Theme | None = None) -> Axes:
-    """Draw rows, lines by step and the optimum's."""
-    ax, look = canvas.prepared(ax, theme)
-    handles = draw_rows(ax, look, picture)
-    lines = draw_lines(ax, look, picture)
-    handles += lines + draw_goals(ax, look, picture)
-    canvas.label(ax, look, picture.x_name, picture.y_name)
-    canvas.entitle(ax, look, picture)
-    canvas.legend(ax, look, handles, columns=3)
-    return ax
-
-
-def draw_rows(ax: Axes, look: Theme, picture: DataSpace) -> list[Any]:
-    """The rows, by class; the handles of the legend."""
-    left, right, bottom, top = picture.box
-    ax.set_xlim(left, right)
-    ax.set_ylim(bottom, top)
-    if picture.form == "plane" and picture.one_scale:
-        ax.set_aspect("equal", adjustable="box", anchor="W")
-    handles = []
-    colors = [look.low, look.high] if len(picture.clouds) == 2 else list(look.series)
-    if picture.form == "curve":
-        colors = [look.soft]
-    total = sum(len(c.x) for c in picture.clouds)
-    size = 9.0 if total <= FEW else 5.5 if total <= 300 else 3.5
-    for i, cloud in enumerate(picture.clouds):
-        rug = picture.form == "axis"
-        handles += ax.plot(
-            cloud.x, cloud.y, linestyle="none", marker="|" if rug else MARKERS[i % 6], color=colors[i % len(colors)],
-            markersize=10 if rug else size, markeredgewidth=1.2 if rug else 0.5, alpha=0.75,
-            markeredgecolor=colors[i % len(colors)] if rug else look.page, zorder=3,
-            label=cloud.name if picture.form == "curve" else f"class {cloud.name}",
-        )  # fmt: skip
-    return handles
-
-
-def draw_lines(ax: Axes, look: Theme, picture: DataSpace) -> list[Any]:
-    """The lines by step, faint to dark; handles of the first and last."""
-    colors = canvas.shades(look, len(picture.lines))
-    handles: list[Any] = []
-    for i, (line, color) in enumerate(zip(picture.lines, colors, strict=True)):
-        last = i == len(picture.lines) - 1
-        drawn = []
-        for piece in line.pieces:
-            xy = np.asarray(piece)
-            drawn = ax.plot(
-                xy[:, 0], xy[:, 1], color=color, linewidth=2.4 if last else 1.4, zorder=4 + i / 100,
-                label=f"{picture.unit} {number(line.clock, 6)}", scalex=False, scaley=False,
-            )  # fmt: skip
-        if drawn and (last or not handles):
-            handles += drawn
-    return handles
-
-
-def draw_goals(ax: Axes, look: Theme, picture: DataSpace) -> list[Any]:
-    """The optimum's line with its star, the widest margin with its sides, and where gradient descent is heading."""
-    handles: list[Any] = []
-    styles = [
-        (picture.optimum, "optimum", (0, (5, 2)), 1.8, look.ink), (picture.margin, "widest margin", (0, (5, 2)), 1.8, look.ink),
-        (picture.sides, "", (0, (1, 2)), 1.0, look.ink),
-        (picture.heading, "where gradient descent is heading", (0, (1, 1)), 1.8, look.alarm),
-    ]  # fmt: skip
-    for found, name, dash, width, color in styles:
-        for i, piece in enumerate(found):
-            xy = np.asarray(piece)
-            handle = ax.plot(
-                xy[:, 0], xy[:, 1], color=color, linewidth=width, linestyle=dash, zorder=6, scalex=False, scaley=False,
-                path_effects=canvas.outlined(look, width + 1.2), label=name,
-            )  # fmt: skip
-            if name == "optimum":
-                x, y = (float(v) for v in (xy[0] + xy[-1]) / 2) if len(xy) == 2 else xy[len(xy) // 2]
-                canvas.star(ax, look, [x], [y], size=11)
-                handle = [canvas.line_with_star(look, dash, width)]
-            if name and not i:
-                handles += handle
-    return handles

@@ -63,7 +63,9 @@ class Gap(Picture):
                 raise PictureError(f"{path.label or 'a list of weights'} has no times; use against='steps'.")
             if against == "epochs" and path.epochs is None:
                 raise PictureError(f"{path.label or 'this training'} has no epochs; use against='steps'.")
-            at: list[float] = {"epochs": path.epochs, "seconds": path.seconds}.get(against) or [float(s) for s in path.steps]
+            at: list[float] = {"epochs": path.epochs, "seconds": path.seconds}.get(against) or [
+                float(s) for s in path.steps
+            ]
             heights = [max(v - best.value, floor) if math.isfinite(v) else None for v in path.values]
             series.append(Series(label=path.label, at=list(at), gap=heights))
         where = "optimum" if best.weights is not None else "infimum"
@@ -87,12 +89,17 @@ def _words(paths: Sequence[Trajectory], where: str) -> dict[str, str]:
     subtitle += f"The {where} {number(best.value, 5)} is proven to within {number(best.gap, 2)}."
     if best.weights is None:
         subtitle += " No weights reach it."
-    told = f"Distance of the {value_name(paths[0])} from its {where} on a logarithmic scale. {'. '.join(ends)}. {subtitle}"
+    told = (
+        f"Distance of the {value_name(paths[0])} from its {where} on a logarithmic scale. {'. '.join(ends)}. {subtitle}"
+    )
     return {"title": title, "subtitle": subtitle, "alternative": told}
 
 
 def gap(
-    *sources: Any, data: Any = None, against: str | None = None, ax: Axes | None = None,
+    *sources: Any,
+    data: Any = None,
+    against: str | None = None,
+    ax: Axes | None = None,
     theme: str | Theme | None = None,
 ) -> Axes:
     """How far each step is above the certified optimum, on a logarithmic scale; the band at the bottom is what the
@@ -135,7 +142,9 @@ def draw(picture: Gap, ax: Axes | None = None, theme: str | Theme | None = None)
         handles.append(canvas.patch(look, "within the proof", 0.25))
         handles.append(canvas.star(ax, look, [last], [picture.floor], clip_on=False))
     else:
-        handles.append(canvas.star(ax, look, [last], [0.0], text="optimum, far below", clip_on=False, transform=_foot(ax)))
+        handles.append(
+            canvas.star(ax, look, [last], [0.0], text="optimum, far below", clip_on=False, transform=_foot(ax))
+        )
     if picture.y_name.endswith("infimum"):
         handles[-1].set_label("infimum" if lowest < 1e3 * picture.floor else "infimum, far below")
     canvas.plain_log(ax.yaxis)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sightline.objective import Objective, Weights
 from sightline.show import canvas
-from sightline.show.picture import Picture, PictureError, count, number, percent
+from sightline.show.picture import Picture, PictureError, number, percent
 from sightline.show.plane import free_weights, weight_names
 from sightline.show.themes import MARKERS, Theme
 from sightline.show.trajectories import Trajectory, trajectory
@@ -57,7 +57,10 @@ class GradientNoise(Picture):
 
     @classmethod
     def of(
-        cls, path: Trajectory, batch_size: int | Sequence[int] | None = None, step: int | None = None,
+        cls,
+        path: Trajectory,
+        batch_size: int | Sequence[int] | None = None,
+        step: int | None = None,
         seed: int | None = None,
     ) -> GradientNoise:
         """Batch gradients at a step of a training (the recorded one nearest to ``step``, None for the last)."""
@@ -81,7 +84,9 @@ class GradientNoise(Picture):
             xy = cloud @ basis.T
             uphill = float((cloud @ full < 0).double().mean())
             spread = float((cloud - full).square().sum(1).mean().sqrt())
-            found.append(Batches(size=size, x=xy[:MOST, 0].tolist(), y=xy[:MOST, 1].tolist(), uphill=uphill, spread=spread))
+            found.append(
+                Batches(size=size, x=xy[:MOST, 0].tolist(), y=xy[:MOST, 1].tolist(), uphill=uphill, spread=spread)
+            )
         names = ["along the full gradient", "across it, where batches differ most"]
         if not across:
             names = [f"by the {n}" if objective.data.columns is None else n for n in weight_names(objective)[:2]]
@@ -170,7 +175,9 @@ def _words(path: Trajectory, found: list[Batches], full: Tensor, at: str, share:
         title = f"At {at} {rows} agree with the full gradient"
     else:
         title = f"At {at} the noise of {rows} is {number(ratio, 2)} times the gradient"
-    uphill = "; ".join(f"{percent(b.uphill)} of {'rows' if b.size == 1 else f'batches of {b.size}'} point uphill" for b in found)
+    uphill = "; ".join(
+        f"{percent(b.uphill)} of {'rows' if b.size == 1 else f'batches of {b.size}'} point uphill" for b in found
+    )
     parts = [f"{path.label}."] if path.label else []
     parts.append(f"{uphill[0].upper()}{uphill[1:]}." if uphill else "")
     if share < 0.9995:
@@ -181,8 +188,14 @@ def _words(path: Trajectory, found: list[Batches], full: Tensor, at: str, share:
 
 
 def gradient_noise(
-    source: Any, data: Any = None, *, batch_size: int | Sequence[int] | None = None, step: int | None = None,
-    seed: int | None = None, ax: Axes | None = None, theme: str | Theme | None = None,
+    source: Any,
+    data: Any = None,
+    *,
+    batch_size: int | Sequence[int] | None = None,
+    step: int | None = None,
+    seed: int | None = None,
+    ax: Axes | None = None,
+    theme: str | Theme | None = None,
 ) -> Axes:
     """The gradient of each mini-batch around that of all rows, at one step: where batches point uphill (into the
     shaded half), the noise is larger than what there is to learn. The star is the optimum's full gradient: zero.

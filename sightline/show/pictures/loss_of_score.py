@@ -83,7 +83,9 @@ class LossOfScore(Picture):
         for name, loss in given.items():
             for k, target in enumerate(targets):
                 y = _loss_at(objective, loss, k, x)
-                curves.append(Curve(loss=name, target=target, x=x.tolist(), y=[v if math.isfinite(v) else None for v in y]))
+                curves.append(
+                    Curve(loss=name, target=target, x=x.tolist(), y=[v if math.isfinite(v) else None for v in y])
+                )
                 # A convex loss that still falls far beyond the data never stops.
                 far = _loss_at(objective, loss, k, torch.tensor([-1e6, -1e5, 0.0, 1e5, 1e6], dtype=torch.float64))
                 if (far[0] < far[1] - 1 or far[4] < far[3] - 1) and name not in falls:
@@ -109,15 +111,22 @@ def _named(objective: Objective, losses: Any) -> dict[str, Any]:
     if losses is None:
         losses = []
     if not isinstance(losses, Mapping):
-        losses = {str(as_loss(loss)).replace("_", " "): loss for loss in ([losses] if isinstance(losses, str | Loss) else losses)}
+        losses = {
+            str(as_loss(loss)).replace("_", " "): loss
+            for loss in ([losses] if isinstance(losses, str | Loss) else losses)
+        }
     given[str(objective.loss).replace("_", " ")] = objective.loss
     for name, loss in losses.items():
         given[name] = as_loss(loss) if isinstance(loss, str | Loss) else loss
     if len(given) > MOST:
-        raise PictureError(f"{len(given)} losses are too many for one picture to be told apart; give at most {MOST - 1} more.")
+        raise PictureError(
+            f"{len(given)} losses are too many for one picture to be told apart; give at most {MOST - 1} more."
+        )
     for name, loss in given.items():
         if isinstance(loss, Loss) and loss.targets != objective.loss.targets:
-            raise PictureError(f"the {name} loss takes other targets than the {objective.loss} loss: they share no picture.")
+            raise PictureError(
+                f"the {name} loss takes other targets than the {objective.loss} loss: they share no picture."
+            )
     return given
 
 
@@ -136,7 +145,9 @@ def _places(objective: Objective, z: Tensor) -> tuple[list[np.ndarray], list[str
     if loss.targets == "counts":
         rows = y > 0
         return [(z[rows] - y[rows].log()).numpy()], ["counts above zero"], "score minus log count"
-    raise PictureError(f"loss_of_score does not draw the {loss} loss with {'soft labels' if z.ndim == 1 else 'several targets'}.")
+    raise PictureError(
+        f"loss_of_score does not draw the {loss} loss with {'soft labels' if z.ndim == 1 else 'several targets'}."
+    )
 
 
 def _loss_at(objective: Objective, loss: Any, k: int, x: Tensor) -> list[float]:
@@ -194,8 +205,12 @@ def _words(
 
 
 def loss_of_score(
-    source: Any, data: Any = None, *, losses: Mapping[str, str | Loss | Function] | Sequence[str | Loss] | None = None,
-    ax: Axes | None = None, theme: str | Theme | None = None,
+    source: Any,
+    data: Any = None,
+    *,
+    losses: Mapping[str, str | Loss | Function] | Sequence[str | Loss] | None = None,
+    ax: Axes | None = None,
+    theme: str | Theme | None = None,
 ) -> Axes:
     """The loss of one row as a function of its score, for each class, with the scores that the rows have: filled at
     the trained weights, outlined at the optimum's.
@@ -251,7 +266,14 @@ def _bars(ax: Axes, look: Theme, picture: LossOfScore, foot: float, height: floa
         counts = np.asarray(s.trained) / tallest * height
         ax.stairs(foot + counts, edges, baseline=foot, fill=True, color=color, alpha=0.45, zorder=2)
         if s.optimum is not None:
-            ax.stairs(foot + np.asarray(s.optimum) / tallest * height, edges, baseline=foot, color=color, linewidth=1.2, zorder=3)
+            ax.stairs(
+                foot + np.asarray(s.optimum) / tallest * height,
+                edges,
+                baseline=foot,
+                color=color,
+                linewidth=1.2,
+                zorder=3,
+            )
         handles.append(canvas.patch(look, f"rows, {s.target}", 0.45, color))
     if any(s.optimum is not None for s in picture.scores):
         from matplotlib.lines import Line2D

@@ -171,7 +171,9 @@ def _words(paths: Sequence[Trajectory], plane: Plane, lowest: float, exists: boo
             f"Slice through the {'optimum' if exists else 'end'} along the path: {percent(plane.share)} of the motion."
         )
     if not exists:
-        parts.append("No optimum exists: the loss keeps falling" + (" along the dashed line." if plane.share is None else "."))
+        parts.append(
+            "No optimum exists: the loss keeps falling" + (" along the dashed line." if plane.share is None else ".")
+        )
     subtitle = " ".join(parts)
     told = f"Contour picture of the {value_name(paths[0])} over {plane.names[0]} and {plane.names[1]}. {subtitle} "
     told += f"The {where} has the value {number(lowest, 4)}. " + ". ".join(ends) + ("." if ends else "")
@@ -187,9 +189,7 @@ def ranking(paths: Sequence[Trajectory], lowest: float, where: str) -> str:
     return f"{first.label} ends nearest to the {where}: {number(height_of_end(first, lowest))} above"
 
 
-def loss_surface(
-    source: Any, data: Any = None, *, ax: Axes | None = None, theme: str | Theme | None = None
-) -> Axes:
+def loss_surface(source: Any, data: Any = None, *, ax: Axes | None = None, theme: str | Theme | None = None) -> Axes:
     """The loss around a training as contours, with its path and the certified optimum.
 
     Two weights are drawn as they are; of more, the slice through the optimum that holds most of the path, with the
@@ -298,4 +298,3 @@ def draw_goal(ax: Axes, look: Theme, picture: LossSurface) -> list[Any]:
         linestyle=(0, (4, 3)), label="widest margin", path_effects=canvas.outlined(look, 3), scalex=False, scaley=False,
         zorder=4,
     )  # fmt: skip
-

@@ -108,9 +108,7 @@ def _frame(space: Any, look: Theme, picture: LossSurface, log: bool, exists: boo
     where = "optimum" if exists else "infimum"
     space.set_xlabel(picture.x_name, color=look.ink, fontsize=canvas.TEXT)
     space.set_ylabel(picture.y_name, color=look.ink, fontsize=canvas.TEXT)
-    space.set_zlabel(
-        f"above the {where}" if log else picture.value_name, color=look.ink, fontsize=canvas.TEXT
-    )
+    space.set_zlabel(f"above the {where}" if log else picture.value_name, color=look.ink, fontsize=canvas.TEXT)
     space.xaxis.labelpad = space.yaxis.labelpad = 2
     space.view_init(elev=28, azim=_azimuth(picture))
     space.set_box_aspect((1.25, 1.25, 0.85), zoom=1.0)

@@ -90,12 +90,15 @@ class NormAndDirection(Picture):
         if not any(t.norm for t in turnings):
             raise PictureError("norm_and_direction needs weights that are not all zero.")
         exists = best.weights is not None
-        plain = not exists and first.objective.penalty.none and any(p.optimizer in ("sgd", "vanilla", "") for p in paths)
+        plain = (
+            not exists and first.objective.penalty.none and any(p.optimizer in ("sgd", "vanilla", "") for p in paths)
+        )
         turn = degrees(part(best.heading), goal) if plain and best.heading is not None else 0.0
         name = "optimum" if exists else "widest margin"
         return cls(
             turnings=turnings, vector="(w, b)" if whole else "w", goal=name,
-            goal_norm=float(goal.norm()) if exists else None, heading=turn if turn > SAME else None, unit=first.clock[0],
+            goal_norm=float(goal.norm()) if exists else None, heading=turn if turn > SAME else None,
+            unit=first.clock[0],
             **_words(paths, turnings, name, exists, turn),
         )  # fmt: skip
 
@@ -111,12 +114,12 @@ def _words(
     paths: Sequence[Trajectory], turnings: list[Turning], name: str, exists: bool, turn: float
 ) -> dict[str, str]:
     ends = [
-        f"{t.label or 'the training'}: norm {number(t.norm[-1])}, {number(t.degrees[-1])}° from the {name} {passed(p)}".strip()
+        f"{t.label or 'the training'}: {_where(t, name)} {passed(p)}".strip()
         for p, t in zip(paths, turnings, strict=True) if t.norm
     ]  # fmt: skip
     t = turnings[0]
     if len(turnings) == 1:
-        title = f"Norm {number(t.norm[-1])}, {number(t.degrees[-1])}° from the {name} {passed(paths[0])}".strip()
+        title = f"{_where(t, name)} {passed(paths[0])}".strip().capitalize()
     else:
         nearest = min((t for t in turnings if t.norm), key=lambda t: t.degrees[-1])
         title = f"{nearest.label} points best: {number(nearest.degrees[-1])}° from the {name}"
@@ -130,6 +133,10 @@ def _words(
     subtitle = " ".join(parts)
     told = f"Norm of the weights across, their angle to the {name} up. {'. '.join(ends)}. {subtitle}"
     return {"title": title, "subtitle": subtitle, "alternative": told}
+
+
+def _where(t: Turning, name: str) -> str:
+    return f"norm {number(t.norm[-1])}, {number(t.degrees[-1])}° from the {name}"
 
 
 def norm_and_direction(
@@ -198,8 +205,8 @@ def draw(picture: NormAndDirection, ax: Axes | None = None, theme: str | Theme |
 
 def _ends(ax: Axes, look: Theme, t: Turning, color: str, unit: str) -> list[Any]:
     begin = ax.plot(
-        t.norm[:1], t.degrees[:1], marker="o", markersize=8, color=look.page, markeredgecolor=color, markeredgewidth=1.8,
-        linestyle="none", label=f"{unit} {number(t.clock[0], 4)}", zorder=7,
+        t.norm[:1], t.degrees[:1], marker="o", markersize=8, color=look.page, markeredgecolor=color,
+        markeredgewidth=1.8, linestyle="none", label=f"{unit} {number(t.clock[0], 4)}", zorder=7,
     )  # fmt: skip
     end = ax.plot(
         t.norm[-1:], t.degrees[-1:], marker="s", markersize=7, color=color, markeredgecolor=look.page, linestyle="none",

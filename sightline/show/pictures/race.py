@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 MOST = 6
 
 
-def race(
-    *sources: Any, data: Any = None, ax: Axes | None = None, theme: str | Theme | None = None
-) -> Axes:
+def race(*sources: Any, data: Any = None, ax: Axes | None = None, theme: str | Theme | None = None) -> Axes:
     """Several trainings of the same model and rows on one loss surface, that of the first, with the optimum.
 
     sources : two to six of what ``sl.show.trajectory`` takes, or one mapping from name to each.  data, ax, theme : as
@@ -37,7 +35,9 @@ def race(
 def runners(paths: Sequence[Trajectory]) -> list[Trajectory]:
     """The paths, checked to be of one model and the same rows, with different labels."""
     if len(paths) > MOST:
-        raise PictureError(f"{len(paths)} trainings are too many for one picture to be told apart; give at most {MOST}.")
+        raise PictureError(
+            f"{len(paths)} trainings are too many for one picture to be told apart; give at most {MOST}."
+        )
     first = paths[0].objective
     for other in paths[1:]:
         same = other.objective is first or (
