@@ -10,6 +10,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,14 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless_shell")
 PATIENCE = 60.0  # seconds for an answer
+# The pipe's ends are to be file descriptors 3 and 4 of the browser, whatever their numbers are here.
+LAUNCH = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 64) for fd in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find() -> str | None:
@@ -32,14 +41,13 @@ class Browser:
         self.folder = tempfile.TemporaryDirectory(prefix="sightline-browser-", ignore_cleanup_errors=True)
         theirs_in, self.out = os.pipe()
         self.into, theirs_out = os.pipe()
-        # The pipe's ends are file descriptors 3 and 4 of the browser.
-        script = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
         arguments = [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
             "--remote-debugging-pipe", f"--user-data-dir={self.folder.name}", "--hide-scrollbars", "about:blank",
         ]  # fmt: skip
         self.process = subprocess.Popen(
-            ["sh", "-c", script, "sh", program, *arguments], pass_fds=(theirs_in, theirs_out),
+            [sys.executable, "-c", LAUNCH, str(theirs_in), str(theirs_out), program, *arguments],
+            pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(theirs_in)
@@ -48,12 +56,19 @@ class Browser:
         self.errors: list[str] = []
         self.requests: list[str] = []
         self.loaded = False
+        self.session: str | None = None
+        try:
+            self.attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def attach(self) -> None:
+        """Open a page and listen to it."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self.session: str | None = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
-
-    session: str | None = None
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command of the DevTools protocol and its answer."""
@@ -97,8 +112,11 @@ class Browser:
         elif event == "Page.loadEventFired":
             self.loaded = True
 
-    def open(self, path: Path, width: int = 1280, height: int = 800, dark: bool = False, scale: float = 1) -> None:
+    def open(
+        self, path: Path, width: int = 1280, height: int = 800, dark: bool = False, scale: float = 1, fragment: str = ""
+    ) -> None:
         """Load a file at a size of the window."""
+        self.ask("Page.navigate", url="about:blank")  # or the same file with another fragment would not be loaded
         self.ask(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale,
             mobile=width < 500,
@@ -106,7 +124,9 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
         self.loaded = False
-        self.ask("Page.navigate", url=path.as_uri())
+        self.errors.clear()
+        self.requests.clear()
+        self.ask("Page.navigate", url=path.as_uri() + fragment)
         end = time.monotonic() + PATIENCE
         while not self.loaded:
             self.read(end)

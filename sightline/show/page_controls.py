@@ -23,7 +23,7 @@ def controls(replay: Replay) -> str:
     frames = replay.frames
     columns = (
         ("step", "Step", "", frames.step), ("epoch", "Epoch", "", frames.epoch),
-        ("batch", "Batch loss", "less", frames.batch), ("loss", "Loss, all data", "", frames.loss),
+        ("batch", "Batch loss", "less", frames.batch), ("loss", "Loss", "", frames.loss),
         ("gap", "Gap", "", frames.gap), ("rate", "Learning rate", "less", frames.rate),
     )  # fmt: skip
     shown = [(key, name, kind) for key, name, kind, values in columns if any(v is not None for v in values)]

@@ -23,7 +23,7 @@ def stage(replay: Replay) -> str:
         share = data["surface"]["share"]
         caption = "Over the two weights."
         if share is not None:
-            caption = f"A slice through it: the plane that holds most of the path, {percent(share)} of its motion."
+            caption = f"A slice: the plane that holds most of the path's motion, {percent(share)}."
         figures.append(_figure("surface", "Loss surface", caption, _key(replay, "surface")))
     if data["space"]:
         told = data["space"]

@@ -11,6 +11,8 @@ from sightline.show.picture import count, number
 from sightline.show.replay import Replay
 from sightline.show.trajectories import recipe_label
 
+BESIDE = "optimum found beside it; "  # how ``certify`` begins its method
+
 
 @dataclass(frozen=True)
 class Words:
@@ -69,12 +71,17 @@ def headline_of(certificate: Certificate | None, replay: Replay) -> tuple[str, b
 
 def certified(certificate: Certificate) -> str:
     """The certificate in words."""
-    told = [certificate.verdict.sentence]
+    method = certificate.method.removeprefix(BESIDE)
+    told = []
+    if certificate.verdict is not Verdict.INACCURATE:  # the numbers say it better
+        told.append(certificate.verdict.sentence)
     if math.isfinite(certificate.gap):
         told.append(
-            f"The objective is {number(certificate.value, 6)} at the end; no weights go below"
-            f" {number(max(certificate.lower_bound, 0.0), 6)}. Proven by: {certificate.method}."
+            f"The objective is {number(certificate.value, 6)} at the end, and no weights go below"
+            f" {number(max(certificate.lower_bound, 0.0), 6)}."
         )
+        beside = ", of the optimum that was found beside it" if certificate.method.startswith(BESIDE) else ""
+        told.append(f"What proves it: {method}{beside}.")
     if certificate.witness is not None:
         told.append(_sentence(certificate.witness.text))
     return " ".join(told)

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from sightline.losses import Loss
+from sightline.objective import Weights
 from sightline.show.picture import PictureError, percent
 from sightline.show.pictures.loss_surface import LossSurface
 from sightline.show.pictures.norm_and_direction import NormAndDirection
-from sightline.show.plane import free_weights, weight_names
+from sightline.show.plane import free_weights, plane_of, weight_names
 from sightline.show.replay_frames import MOST_POINTS, Frames, short, shortened, thinned
 from sightline.show.replay_space import Sample, Scores, class_names, classes_of, flat, sample, space
 from sightline.show.trajectories import Trajectory, trajectory
@@ -76,7 +77,12 @@ def replay_of(source: Any, data: Any = None) -> Replay:
         told["stepname"] = "step (logarithmic)"
     notes = [frames.rule]
     if path is not None:
+        assert whole is not None
         notes += _fill(told, path, frames, trace)
+        if len(free_weights(path.objective)) > 1:
+            told["surface"] = surface(path, [whole.weights[i] for i in frames.places])
+        else:
+            notes.append("The model has one weight, so there is no surface to draw.")
     return Replay(told, frames, path, reason, notes)
 
 
@@ -110,8 +116,8 @@ def _frames(whole: Trajectory | None, trace: Any, steps: Sequence[int], chosen: 
     place = {p: i for i, p in enumerate(places)}
     return Frames(
         step=[int(steps[i]) for i in chosen], epoch=column("epoch", chosen), rate=column("rate", chosen),
-        at=[place[i] for i in chosen], points=[int(steps[i]) for i in places], batch=column("batch", places),
-        loss=column("loss", places), gap=column("gap", places), recorded=len(steps),
+        at=[place[i] for i in chosen], places=places, points=[int(steps[i]) for i in places],
+        batch=column("batch", places), loss=column("loss", places), gap=column("gap", places), recorded=len(steps),
     )  # fmt: skip
 
 
@@ -127,10 +133,6 @@ def _fill(told: dict[str, Any], path: Trajectory, frames: Frames, trace: Any) ->
     told["optimum"] = _optimum(path, frames, trace)
     told["direction"] = _direction(path)
     told["bars"] = _bars(path)
-    if len(free_weights(objective)) > 1:
-        told["surface"] = surface(path)
-    else:
-        notes.append("The model has one weight, so there is no surface to draw.")
     return notes
 
 
@@ -152,10 +154,12 @@ def _rows(told: dict[str, Any], path: Trajectory, rows: Sample) -> list[str]:
     return []
 
 
-def surface(path: Trajectory) -> dict[str, Any]:
-    """The loss surface around the path, on a grid of at most ``GRID`` points each way."""
-    found = LossSurface.of([path])
-    drawn, top = found.paths[0], 3 * abs(found.levels[-1]) + 1  # all above the highest contour are alike
+def surface(path: Trajectory, weights: Sequence[Weights]) -> dict[str, Any]:
+    """The loss surface around a path, on a grid of at most ``GRID`` points each way, with these weights as the path."""
+    plane = plane_of([path])
+    found = LossSurface.of([path], plane)
+    line = plane.coordinates(torch.stack([w.flat().cpu() for w in weights])).tolist()
+    top = 3 * abs(found.levels[-1]) + 1  # all above the highest contour are alike
     values = np.nan_to_num(np.asarray(found.value), nan=top, posinf=top).clip(max=top)
     if len(found.x) > GRID:
         x, y = (np.linspace(places[0], places[-1], GRID) for places in (found.x, found.y))
@@ -166,7 +170,7 @@ def surface(path: Trajectory) -> dict[str, Any]:
         "z": [shortened(row, 5) for row in values.tolist()], "levels": shortened(found.levels[1:]),
         "lowest": short(found.levels[0]),
         "xname": found.x_name, "yname": found.y_name, "name": found.value_name, "share": short(found.share, 4),
-        "path": [shortened(place) for place in zip(drawn.x, drawn.y, strict=True)],
+        "path": [shortened(place, 5) for place in line],
         "optimum": None if found.optimum is None else shortened(found.optimum),
         "ray": None if found.ray is None else shortened(found.ray), "alt": found.alternative,
     }  # fmt: skip

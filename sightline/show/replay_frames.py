@@ -20,7 +20,8 @@ class Frames:
 
     step, epoch, rate : of each frame: its number, passes over the rows, learning rate.
     at : place of each frame among the points of the curves.
-    points : numbers of the curves' steps.  batch, loss : the recipe's loss on their batch and on all data.
+    places, points : of the curves' steps: which of the recorded ones they are, and their numbers.
+    batch, loss : the recipe's loss on their batch and on all data.
     gap : objective on all data above what no weights can go below.
     recorded : how many steps there were to choose from.
 
@@ -31,6 +32,7 @@ class Frames:
     epoch: list[float | None]
     rate: list[float | None]
     at: list[int]
+    places: list[int]
     points: list[int]
     batch: list[float | None]
     loss: list[float | None]

@@ -122,7 +122,7 @@ class Plot {
     const rows = this.y.labels(Math.max(2, Math.floor(this.height / 55)));
     const names = this.rows ?? rows;
     this.box = { left: Math.ceil(Math.max(20, ...names.map(([, t]) => c.measureText(t).width)) + 10), top: 24 };
-    this.box.right = this.width - this.right;
+    this.box.right = this.width - (typeof this.right === "function" ? this.right(c) : this.right);
     this.box.bottom = this.height - 38;
     this.c = c;
     if (this.equal) this.even();
@@ -250,6 +250,13 @@ class Plot {
     c.lineWidth = 2;
     c.fill();
     c.stroke();
+  }
+
+  dot(x, y, colour, size) {
+    this.c.beginPath();
+    this.c.arc(this.px(x), this.py(y), size, 0, 7);
+    this.c.fillStyle = theme.of(colour);
+    this.c.fill();
   }
 
   // Words on the picture, legible on whatever is under them.

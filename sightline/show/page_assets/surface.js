@@ -14,9 +14,12 @@ views.surface = (data) => {
   };
   const grid = s.z.map((row) => row.map(level));
   const [xs, ys] = [s.path.map((p) => p[0]), s.path.map((p) => p[1])];
+  const at = data.frames.at;
   const dots = s.path.length <= 120;
+  const width = s.path.length <= 300 ? 2.5 : 1.5;
   return {
-    x: new Axis(s.x[0], s.x[1]), y: new Axis(s.y[0], s.y[1]), xname: s.xname, yname: s.yname, right: 66, bare: true,
+    x: new Axis(s.x[0], s.x[1]), y: new Axis(s.y[0], s.y[1]), xname: s.xname, yname: s.yname, bare: true,
+    right: (c) => 30 + Math.max(...named(s.levels, 1).map((text) => c.measureText(text).width)),
     still(plot) {
       bands(plot, grid, s.levels.length);
       for (let k = 1; k <= s.levels.length; k++) isoline(plot, grid, k);
@@ -25,17 +28,18 @@ views.surface = (data) => {
       plot.curve(xs, ys, "ink", 1, { alpha: 0.45 });
     },
     moving(plot, t) {
-      plot.curve(xs, ys, "page", 4.5, { to: t });
-      plot.curve(xs, ys, "now", 2.5, { to: t });
+      const now = at[t];
+      plot.curve(xs, ys, "page", width + 2, { to: now });
+      plot.curve(xs, ys, "now", width, { to: now });
       if (dots) {
-        for (let i = 1; i < t; i++) plot.here(xs[i], ys[i], "now", 3);
+        for (let i = 1; i < now; i++) plot.dot(xs[i], ys[i], "now", 3);
       }
       plot.here(xs[0], ys[0], "ink", 5, true);
       if (s.optimum) plot.target(...s.optimum);
-      plot.here(xs[t], ys[t], "now", 7);
+      plot.here(xs[now], ys[now], "now", 7);
       plot.say("start", plot.px(xs[0]) + 10, plot.py(ys[0]) - 10);
     },
-    words: (t) => `${s.alt} At this step the weights are at ${digits(xs[t])}, ${digits(ys[t])}`
+    words: (t) => `${s.alt} At this step the weights are at ${digits(xs[at[t]])}, ${digits(ys[at[t]])}`
       + (s.optimum ? `; the optimum is at ${digits(s.optimum[0])}, ${digits(s.optimum[1])}.` : "."),
   };
 };
@@ -106,6 +110,14 @@ function isoline(plot, grid, k) {
   c.globalAlpha = 1;
 }
 
+// The heights of every so many contours, in as many digits as tell them apart.
+function named(levels, every) {
+  const chosen = levels.filter((_, k) => k % every === 0);
+  const texts = (n) => chosen.map((v) => digits(v, n));
+  return texts([2, 3, 4, 5].find((n) => new Set(texts(n)).size === chosen.length) ?? 6);
+}
+
+// The scale of heights, beside the box.
 function legend(plot, levels) {
   const c = plot.c;
   c.restore();
@@ -115,18 +127,12 @@ function legend(plot, levels) {
   const every = Math.ceil(15 / step);
   c.textAlign = "left";
   c.textBaseline = "middle";
-  levels.forEach((_, k) => {
+  for (let k = 0; k <= levels.length; k++) {
     c.fillStyle = `rgb(${shade(k, levels.length)})`;
-    c.fillRect(right + 8, bottom - (k + 1) * step, 8, step + 0.5);
-  });
-  c.fillStyle = `rgb(${shade(levels.length, levels.length)})`;
-  c.fillRect(right + 8, top, 8, step + 0.5);
+    c.fillRect(right + 8, bottom - (k + 1) * step, 8, step + (k ? 0.5 : 0));
+  }
   c.fillStyle = theme.of("soft");
-  const named = levels.filter((_, k) => k % every === 0);
-  const count = [2, 3, 4, 5].find((n) => new Set(named.map((v) => digits(v, n))).size === named.length) ?? 6;
-  levels.forEach((v, k) => {
-    if (k % every === 0) c.fillText(digits(v, count), right + 20, bottom - (k + 1) * step);
-  });
+  named(levels, every).forEach((text, i) => c.fillText(text, right + 20, bottom - (i * every + 1) * step));
   c.fillText("loss", right + 8, top - 12);
 }
 
