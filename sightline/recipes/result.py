@@ -35,6 +35,7 @@ class Training(Result):
     sentence : what the end means: how far it is from which optimum, or why there is no certificate.
     trace : see ``TrainingTrace``.
     stopped : '' where all epochs were run, else why not: 'interrupted', 'time_limit=3 s', 'diverged in step 17'.
+    engine : 'exact', 'compiled', or 'exact, because ...' where the compiled one was asked for and would not have paid.
     n_iter : steps taken.  seconds : what they took.
 
     For a module that is not linear ``weight`` and ``bias`` are empty and ``certificate``, ``minimised``, ``loss`` None.
@@ -51,6 +52,7 @@ class Training(Result):
     minimised: Minimised | None = field(default=None, repr=False)
     sentence: str = ""
     stopped: str = ""
+    engine: str = "exact"
     seconds: float = 0.0
 
     @property
@@ -101,4 +103,6 @@ class Training(Result):
         lines = [str(self.recipe), f"{self.n_iter:,} steps in {self.seconds:.3g} s"]
         if self.stopped:
             lines[-1] += f", {self.stopped}"
+        if self.engine != "exact":
+            lines[-1] += f"; engine {self.engine}"
         return "\n".join([*lines, self.sentence])
