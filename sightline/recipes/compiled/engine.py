@@ -11,11 +11,12 @@ from __future__ import annotations
 from sightline.recipes.compiled import library
 from sightline.recipes.compiled.plan import Plan, plan_of
 from sightline.recipes.compiled.rates import Rates
-from sightline.recipes.compiled.rehearsal import STEPS, rehearse
+from sightline.recipes.compiled.rehearsal import rehearse
 from sightline.recipes.compiled.running import Running
 from sightline.recipes.loop import Job
 from sightline.recipes.loop import run as run_exact
 
+FEWEST = 100  # steps of a training that is looked at; the rehearsal takes 3
 COMPILING = 0.8  # seconds that a training must take with PyTorch before it pays to compile for it
 
 
@@ -40,7 +41,7 @@ def run(job: Job) -> None:
 def _why_exact(job: Job, plan: Plan) -> str:
     """Why the exact engine is the better choice, as the end of a sentence; empty where it is not."""
     steps = plan.order.steps * job.recipe.epochs
-    if steps <= 4 * STEPS:
+    if steps < FEWEST:
         return f"there are only {steps} steps"
     rehearsal = rehearse(job, plan)
     expected = steps * rehearsal.seconds

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sightline.recipes.checks import CheckedLoss
 from sightline.recipes.compiled.errors import NotCompiled
 from sightline.recipes.compiled.linear import Map, Scores, log_softmax, unchanged
 
@@ -146,7 +147,11 @@ def _matched(
 
 def _settings_of(loss: Any) -> dict[str, Any]:
     """The parameters that a named loss was made with."""
-    return dict(vars(loss)) if isinstance(loss, nn.Module) else dict(getattr(loss, "keywords", {}))
+    if isinstance(loss, CheckedLoss):
+        loss = loss.function
+    if isinstance(loss, nn.Module):
+        return {name: getattr(loss, name, None) for name in ("beta", "delta", "margin", "full", "pos_weight")}
+    return dict(getattr(loss, "keywords", {}))
 
 
 def _twins(found: dict[str, Any]) -> Iterator[tuple[Slopes, LossFunction, Map]]:
@@ -189,6 +194,7 @@ def _number(found: dict[str, Any], name: str) -> float:
 
 
 def _no(loss: Any, what: str) -> NotCompiled:
+    loss = loss.function if isinstance(loss, CheckedLoss) else loss
     name = getattr(loss, "__name__", type(loss).__name__)
     return NotCompiled(
         f"engine='compiled' cannot train with the loss {name}: {what}. It knows {NAMES}. Use engine='exact'."

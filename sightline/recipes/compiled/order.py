@@ -37,7 +37,8 @@ class Order:
         if self._loader is None:
             rows = np.tile(np.arange(used), count)
         else:
-            rows = np.concatenate([next(iter(self._loader)).numpy()[:used] for _ in range(count)])
+            # To its end: a sampler may draw once more there.
+            rows = np.concatenate([batch.numpy()[:used] for _ in range(count) for batch in self._loader])
         ends = self.ends if count == 1 else (self.ends[None] + used * np.arange(count)[:, None]).reshape(-1)
         return rows, ends
 

@@ -70,6 +70,8 @@ def plan_of(job: Job) -> Plan:
             "engine='compiled' takes thousands of steps between two looks at Python, so it calls no callback. Leave"
             " callback out, or use engine='exact'."
         )
+    if job.keeper is not None:
+        raise NotCompiled("engine='compiled' writes no checkpoints. Leave checkpoint out, or use engine='exact'.")
     optimizers.check(job.optimizer)
     module = job.module
     _check_tensors(module)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import numpy as np
 import torch
@@ -21,34 +23,43 @@ TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """seconds : of one step of PyTorch's, the fastest.  weight, bias : after ``ends``' steps, (K, p) and (K,)."""
+    """PyTorch's first steps.
 
+    batches : (first row, last row + 1) of each.  seconds : of one step, the fastest.
+    weight, bias : after them, (K, p) and (K,).
+    """
+
+    batches: list[tuple[int, int]]
     seconds: float
-    ends: np.ndarray
     weight: Tensor
     bias: Tensor | None
 
     def agrees(self, plan: Plan, job: Job) -> tuple[bool, float]:
-        """Whether the compiled loop gives the same, and the seconds of one of its steps.
+        """Whether the compiled loop gives the same, and the seconds of one of its steps, the fastest.
 
         Raises
         ------
         NoLibrary : there is no compiled loop on this machine.
         """
         loop = plan.loop(job.optimizer)
-        start = [loop.weight.clone(), None if loop.bias is None else loop.bias.clone()]
-        rates = _rates(job, plan, len(self.ends))
-        begun = time.perf_counter()
-        done, _ = loop.run(np.arange(self.ends[-1]), self.ends, rates, [])
-        seconds = (time.perf_counter() - begun) / len(self.ends)
-        if done < len(self.ends):  # it diverges at once; the exact engine says so best
-            return False, seconds
-        same = True
-        for have, want, first in zip((loop.weight, loop.bias), (self.weight, self.bias), start):
-            if have is not None and want is not None and first is not None:
-                size = want.abs().max() + (want - first).abs().max()
-                same = same and bool((have - want).abs().max() <= TOLERANCE[want.dtype] * size)
-        return same, seconds
+        weight, bias = loop.weight.clone(), None if loop.bias is None else loop.bias.clone()
+        groups = job.optimizer.param_groups
+        rates = np.array([[float(groups[g]["lr"]) for g in plan.groups(job.optimizer)]])
+        seconds = math.inf
+        for first, last in self.batches:
+            begun = time.perf_counter()
+            done, _ = loop.run(np.arange(first, last), np.array([last - first]), rates, [])
+            seconds = min(seconds, time.perf_counter() - begun)
+            if not done:  # it diverges at once; the exact engine says so best
+                return False, seconds
+        return _same(loop.weight, self.weight, weight) and _same(loop.bias, self.bias, bias), seconds
+
+
+def _same(have: Tensor | None, want: Tensor | None, start: Tensor | None) -> bool:
+    if have is None or want is None or start is None:
+        return True
+    size = want.abs().max() + (want - start).abs().max()
+    return bool((have - want).abs().max() <= TOLERANCE[want.dtype] * size)
 
 
 def rehearse(job: Job, plan: Plan) -> Rehearsal:
@@ -58,12 +69,13 @@ def rehearse(job: Job, plan: Plan) -> Rehearsal:
     ------
     NotCompiled : the module cannot be copied, or a step fails.
     """
-    ends = plan.order.ends[:STEPS]
+    ends = [int(end) for end in plan.order.ends[:STEPS]]
+    batches = list(islice(cycle(zip([0, *ends[:-1]], ends)), STEPS))
     X, y, loss = plan.order.X, plan.order.y, job.loss
     seconds = []
     try:
         module, optimizer = copy.deepcopy((job.module, job.optimizer))
-        for first, last in zip((0, *ends[:-1]), ends):
+        for first, last in batches:
             begun = time.perf_counter()
             optimizer.zero_grad()
             loss(module(X[first:last]), y[first:last]).backward()
@@ -73,17 +85,8 @@ def rehearse(job: Job, plan: Plan) -> Rehearsal:
         raise NotCompiled(
             f"engine='compiled' first takes a few steps of PyTorch's on a copy of the module, and they failed: {error}"
         ) from error
-    names = [name for name, _ in job.module.named_parameters()]
-    after = dict(zip(names, (p.detach() for p in module.parameters())))
-    where = {id(p): name for name, p in job.module.named_parameters()}
     scores = plan.scores
-    weight = after[where[id(scores.weight)]]
-    bias = None if scores.bias is None else after[where[id(scores.bias)]].reshape(-1)
-    turned = weight.T if scores.turned else weight
-    return Rehearsal(min(seconds), ends, turned.reshape(scores.outputs, -1), bias)
-
-
-def _rates(job: Job, plan: Plan, steps: int) -> np.ndarray:
-    """The optimizer's present learning rates, (steps, 2)."""
-    groups = job.optimizer.param_groups
-    return np.tile([float(groups[g]["lr"]) for g in plan.groups(job.optimizer)], (steps, 1))
+    copies = {id(p): q.detach() for p, q in zip(job.module.parameters(), module.parameters())}
+    weight = copies[id(scores.weight)]
+    bias = None if scores.bias is None else copies[id(scores.bias)].reshape(-1)
+    return Rehearsal(batches, min(seconds), (weight.T if scores.turned else weight).reshape(scores.outputs, -1), bias)

@@ -16,7 +16,7 @@ from sightline.recipes.chosen import Every, Significant
 from sightline.recipes.compiled.loop import Kept
 from sightline.recipes.compiled.plan import Plan
 from sightline.recipes.compiled.rates import Rates
-from sightline.recipes.loop import Job
+from sightline.recipes.loop import SAID_EVERY, Job
 from sightline.recipes.trace import State
 
 CALL = 0.1  # seconds of one call of the loop: how long Ctrl-C and the time limit may wait
@@ -52,7 +52,8 @@ class Running:
                 self._record(loop.steps, time.perf_counter() - job.begun, job.snapshot())
 
     def _epochs(self, interrupted: threading.Event) -> None:
-        job, order = self.job, self.plan.order
+        job, loop, order = self.job, self.loop, self.plan.order
+        said = time.perf_counter() + SAID_EVERY
         limit = math.inf if job.time_limit is None else job.begun + job.time_limit
         done = 0
         while done < job.recipe.epochs:
@@ -69,7 +70,11 @@ class Running:
                 if interrupted.is_set():
                     job.stopped = "interrupted"
                     return
-                if time.perf_counter() > limit:
+                now = time.perf_counter()
+                if job.progress is not None and now > said:
+                    job.progress(loop.steps, done + 1 + (last - 1) // order.steps, self.loss)
+                    said = now + SAID_EVERY
+                if now > limit:
                     job.stopped = f"time_limit={job.time_limit:g} s"
                     return
                 first = last
@@ -88,8 +93,7 @@ class Running:
         self.call = max(int(CALL / max(took / max(done, 1), 1e-9)), 1)
         self._keep(before, keep, kept, begun - job.begun, rates)
         if done < steps:
-            job.stopped = f"diverged in step {before + done + 1}"
-            self.loss, self.rate = loop.loss_now, float(rates[done, 0])
+            self._diverged(float(rates[done, 0]))
             return False
         self.loss, self.rate = float(kept.batch_loss[-1]), float(rates[-1, 0])
         return True
@@ -102,6 +106,17 @@ class Running:
         for step, loss, when, state in zip(steps[:count], kept.batch_loss.tolist(), seconds, states):
             self.loss, self.rate = loss, float(rates[step - before - 1, 0])
             self._record(step, when, state)
+
+    def _diverged(self, rate: float) -> None:
+        """Say which step was not finite, in the exact engine's words."""
+        job, loop = self.job, self.loop
+        job.stopped = f"diverged in step {loop.steps + 1}"
+        self.loss, self.rate = loop.loss_now, rate
+        if math.isfinite(self.loss):
+            job.detail = "the weights were no longer finite after it; a smaller learning rate may help."
+        else:
+            what = "NaN" if math.isnan(self.loss) else "infinite"
+            job.detail = f"the loss was {what} on its batch; a smaller learning rate may help."
 
     def _record(self, step: int, seconds: float, state: State) -> None:
         per_epoch = self.plan.order.steps
