@@ -17,6 +17,12 @@ from torch import Tensor
 BLOCK_BYTES = 1 << 21  # a block's float64 size: two thirds of a typical second-level cache
 
 
+def gram_rows(p: int) -> int:
+    """Rows whose products a Gram matrix of p columns sums in float32: rounding is at most about an eightieth of the
+    matrix in norm, where its diagonal is ones."""
+    return min(max((1 << 24) // (80 * p), 256), 8192)
+
+
 class DenseDesign:
     """A dense (n, p) tensor of float32 or float64, on any device; never copied."""
 
@@ -42,6 +48,7 @@ class DenseDesign:
         """Consecutive (rows, design) pieces that cover X once: in float64, or with ``single`` in the dtype of X."""
         step = self.block_rows
         if single:
+            step *= 8 // self.X.element_size()
             for start in range(0, self.n, step):
                 rows = slice(start, min(start + step, self.n))
                 yield rows, DenseDesign(self.X[rows])
@@ -71,14 +78,19 @@ class DenseDesign:
         return total
 
     def gram(self, d: Tensor | None = None, dtype: torch.dtype = torch.float64) -> Tensor:
-        """X' diag(d) X, (p, p), computed in ``dtype``; ``d`` (n,) >= 0, all ones by default."""
+        """X' diag(d) X, (p, p), computed in ``dtype``; ``d`` (n,) >= 0, all ones by default.  In float32 sums run over
+        at most ``gram_rows`` rows, and from there in float64."""
         total = torch.zeros((self.p, self.p), dtype=torch.float64, device=self.device)
-        step = self.n if d is None and self.dtype == dtype else max(self.block_rows, 4 * self.p)
+        if dtype == torch.float32:
+            step = gram_rows(self.p)
+        else:
+            step = self.n if d is None and self.dtype == dtype else max(self.block_rows, 4 * self.p)
+        root = None if d is None else d.sqrt().to(dtype)[:, None]
         for start in range(0, self.n, step):
             rows = slice(start, start + step)
             block = self.X[rows].to(dtype)
-            if d is not None:
-                block = block * d[rows].sqrt().to(dtype)[:, None]
+            if root is not None:
+                block = block * root[rows]
             if self.device.type == "cpu":
                 # NumPy recognises A'A and computes half of it (syrk); torch computes it all.
                 a = block.numpy()

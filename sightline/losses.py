@@ -27,6 +27,12 @@ def xlogx(x: Tensor) -> Tensor:
     return torch.special.xlogy(x, x)
 
 
+def log_of_product(q: Tensor) -> float:
+    """Σ log q for numbers q in [0, 1], (n,), by one logarithm for eight of them; -inf where a product underflows."""
+    m = len(q) // 8 * 8
+    return float(q[:m].view(8, -1).prod(0).log_().sum()) + float(q[m:].log().sum())
+
+
 class Loss(abc.ABC):
     """A pointwise convex function of the scores.
 
@@ -62,6 +68,11 @@ class Loss(abc.ABC):
         """Both at once, where that is cheaper."""
         return self.value(z, y), self.gradient(z, y)
 
+    def total_and_gradient(self, z: Tensor, y: Tensor) -> tuple[float, Tensor]:
+        """Sum of the losses, and the derivative."""
+        value, dual = self.value_and_gradient(z, y)
+        return float(value.sum()), dual
+
     @abc.abstractmethod
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         """Second derivative in the scores (a generalised one at kinks), the shape of ``z``.
@@ -72,6 +83,10 @@ class Loss(abc.ABC):
     def curvature_from(self, z: Tensor, y: Tensor, dual: Tensor) -> Tensor:
         """``curvature`` where ``dual``, the derivative, is known and makes it cheaper."""
         return self.curvature(z, y)
+
+    def least_curvature(self, z: Tensor, y: Tensor, radius: Tensor) -> Tensor:
+        """A lower bound on the second derivative wherever it exists within ``radius`` of z, the shape of ``z``."""
+        return torch.zeros_like(z)
 
     @abc.abstractmethod
     def conjugate(self, dual: Tensor, y: Tensor) -> Tensor:
@@ -150,6 +165,16 @@ class Logistic(Loss):
             return self.value(z, y), self.gradient(z, y)
         against = (z * y).neg_()
         return torch.nn.functional.softplus(against, threshold=40.0), against.sigmoid_().mul_(y).neg_()
+
+    def total_and_gradient(self, z: Tensor, y: Tensor) -> tuple[float, Tensor]:
+        if self.soft or len(z) < 64:
+            return super().total_and_gradient(z, y)
+        margin = z * y
+        dual = margin.neg().sigmoid_()
+        total = -log_of_product(margin.sigmoid_())
+        if not total > 1e-3 * len(z):  # losses so small, or a product of zero, want a logarithm each
+            total = float(torch.nn.functional.softplus((z * y).neg_(), threshold=40.0).sum())
+        return total, dual.mul_(y).neg_()
 
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         p = z.abs().neg_().sigmoid_()
@@ -274,6 +299,9 @@ class SquaredHinge(Loss):
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         return (y * z < 1).to(z.dtype).mul_(2)
 
+    def least_curvature(self, z: Tensor, y: Tensor, radius: Tensor) -> Tensor:
+        return (y * z + radius <= 1).to(z.dtype).mul_(2)
+
     def conjugate(self, dual: Tensor, y: Tensor) -> Tensor:
         return 0.25 * dual.square() + dual * y
 
@@ -309,6 +337,9 @@ class Huber(Loss):
 
     def curvature(self, z: Tensor, y: Tensor) -> Tensor:
         return ((z - y).abs_() <= self.delta).to(z.dtype)
+
+    def least_curvature(self, z: Tensor, y: Tensor, radius: Tensor) -> Tensor:
+        return ((z - y).abs_() + radius <= self.delta).to(z.dtype)
 
     def conjugate(self, dual: Tensor, y: Tensor) -> Tensor:
         return dual * (0.5 * dual + y)

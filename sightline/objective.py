@@ -188,28 +188,47 @@ class Objective:
         With ``single`` the pass is made in the dtype of X (sums over blocks in float64): fast, and good enough to
         choose a step by, but no proof.
         """
-        design, y, s = self.data.design, self.data.y, self.row_weights
+        design, s = self.data.design, self.row_weights
         dtype = design.dtype if single else torch.float64
+        target = self._target(dtype)
         coef, intercept = weights.coef.to(dtype), weights.intercept.to(dtype)
+        shifts = self.intercept or bool(intercept.any())
         pieces: list[tuple[Tensor, Tensor]] = []
         loss, gradient, gradient_b = 0.0, torch.zeros_like(weights.coef), torch.zeros_like(weights.intercept)
         for rows, block in design.blocks(single):
-            z = self._shifted(block.scores(coef).add_(intercept), rows)
-            target = y[rows] if y.dtype == torch.int64 else y[rows].to(dtype)
-            value, dual = self.loss.value_and_gradient(z, target)
+            z = block.scores(coef)
+            if shifts:
+                z.add_(intercept)
+            z = self._shifted(z, rows)
             if isinstance(s, Tensor):
+                value, dual = self.loss.value_and_gradient(z, target[rows])
                 part = s[rows].to(dtype)
                 loss += float(torch.dot(part, value))
                 weighted = dual * (part if dual.ndim == 1 else part[:, None])
             else:
-                loss += float(value.sum()) * s
-                weighted = dual * s if keep_rows else dual.mul_(s)
+                total, dual = self.loss.total_and_gradient(z, target[rows])
+                loss += total
+                weighted = dual
             gradient += block.adjoint(weighted)
-            gradient_b += weighted.sum(0)
+            if self.intercept:
+                gradient_b += weighted.sum(0)
             if keep_rows or not pieces:
                 pieces.append((z, dual) if keep_rows else (z[:0], dual[:0]))
+        if not isinstance(s, Tensor):
+            loss, gradient, gradient_b = loss * s, gradient * s, gradient_b * s
         scores, dual = pieces[0] if len(pieces) == 1 else (torch.cat([q[i] for q in pieces]) for i in (0, 1))
         return self._evaluation(weights, loss, scores, dual, gradient, gradient_b)
+
+    def _target(self, dtype: torch.dtype) -> Tensor:
+        """The targets in ``dtype``; class numbers as they are."""
+        y = self.data.y
+        if y.dtype in (torch.int64, dtype):
+            return y
+        return self._single_target
+
+    @cached_property
+    def _single_target(self) -> Tensor:
+        return self.data.y.float()
 
     def evaluate_scores(self, weights: Weights, scores: Tensor) -> Evaluation:
         """``evaluate`` where the scores are known already: half a pass, in float32 where scores and X are."""
@@ -229,13 +248,14 @@ class Objective:
         value = loss + self.penalty.value(weights.coef)
         return Evaluation(value, loss, scores, dual, Weights(whole, b), gradient)
 
-    def curvature_gram(self, d: Tensor) -> Tensor:
+    def curvature_gram(self, d: Tensor, single: bool = False) -> Tensor:
         """[X, 1]' diag(s d) [X, 1], (p + 1, p + 1), for curvatures ``d`` (n,); last row and column zero and one
-        on the diagonal where there is no intercept (its gradient is zero, so it never moves)."""
+        on the diagonal where there is no intercept (its gradient is zero, so it never moves).  With ``single`` the
+        products are made in the dtype of X, their sums over blocks in float64."""
         d = self.weighted(d)
         p = self.p
         gram = torch.zeros((p + 1, p + 1), dtype=torch.float64, device=d.device)
-        gram[:p, :p] = self.data.design.gram(d)
+        gram[:p, :p] = self.data.design.gram(d, self.data.design.dtype if single else torch.float64)
         if self.intercept:
             gram[:p, p] = gram[p, :p] = self.data.design.adjoint(d)
             gram[p, p] = d.sum()
@@ -243,17 +263,18 @@ class Objective:
             gram[p, p] = 1.0
         return gram
 
-    def hessian(self, evaluation: Evaluation) -> Tensor:
+    def hessian(self, evaluation: Evaluation, single: bool = False) -> Tensor:
         """Hessian of the smooth part in the layout of ``Weights.flat``, (P, P).
 
         Softmax scores can be shifted together without any change; the mean of the class blocks is added to make that
-        direction regular.  Gradients have no part in it, so Newton steps stay in the sum-to-zero gauge.
+        direction regular.  Gradients have no part in it, so Newton steps stay in the sum-to-zero gauge.  ``single``: as
+        in ``curvature_gram``, for one output.
         """
         p, k = self.p, self.outputs
         ridge = self.ridge
-        curvature = self.loss.curvature(evaluation.scores, self.data.y)
+        curvature = self.loss.curvature(evaluation.scores, self._target(evaluation.scores.dtype))
         if k is None:
-            gram = self.curvature_gram(curvature)
+            gram = self.curvature_gram(curvature.double(), single)
             gram.diagonal().add_(ridge)
             return gram
         size = p + 1

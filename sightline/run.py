@@ -191,9 +191,10 @@ class Run:
         dtype = self.user.data.design.dtype
         value, gap = best.value, best.bound.gap
         coordinates = self.working.coordinates
-        untouched = coordinates.scale is None and coordinates.basis is None
+        # Scales are powers of two: what they do to the coefficients changes no score.
+        exact = coordinates.shift is None and coordinates.basis is None
         known = math.isfinite(best.bound.gap)  # a value without a bound may have been computed in float32
-        if not (known and untouched and torch.equal(user.coef, best.weights.coef)):
+        if not (known and exact and torch.equal(coordinates.to_working(user).coef, best.weights.coef)):
             value, rounded = self._value(user)
             gap = best.bound.gap + max(0.0, value - best.value) + rounded
             self.lower -= rounded

@@ -16,7 +16,7 @@ from sightline.design_matrix import DenseDesign, Design, SparseDesign
 from sightline.objective import Objective, Weights
 
 COPY_ELEMENTS = 4_000_000  # designs up to this size are standardised in a copy (32 MB); larger ones only in need
-SAMPLE_ROWS = 4096  # rows by which a larger design is judged
+SAMPLE_ROWS = 1024  # rows by which a larger design is judged
 LARGEST_OFFSET = 1e3  # |mean| / spread of a column beyond which a large design is copied after all
 EPS = 2.0**-52
 GRAM_COLUMNS = 3000  # beyond so many columns the rank is not examined

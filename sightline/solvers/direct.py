@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from sightline.bounds import Bound, smooth_gap
+from sightline.design_matrix import gram_rows
 from sightline.digits import Root, proven_digits, root_of_gram
 from sightline.extended import UNIT
 from sightline.objective import Objective, Weights
@@ -39,6 +40,7 @@ PASSES = 4  # most passes of the second way
 LARGE = 4_000_000  # rows · columns beyond which one pass is enough ...
 ROUGH = 1e-5  # ... if the Gram matrix is that accurate, and the value is more than this share of that at zero
 CLOSE = 1e-7  # relative gap at which the second way has done enough
+FLOAT32 = 2**29  # rounding units of float64 in one of float32
 ACCURATE = 0.05  # rounding of the Gram matrix, as a share, up to which it is used
 
 
@@ -91,6 +93,7 @@ def gram_steps(objective: Objective) -> Iterator[Step]:
 
     X'y and the Gram matrix give the solution; one more pass, for the residual's own gradient, gives it the last
     digits.  A large problem goes without where its Gram matrix and its value are accurate to six digits and more.
+    Large float32 data have their Gram matrix in float32, if that is accurate enough: the pass makes up for it.
     """
     data, penalty = objective.data, objective.penalty
     design, n, p = data.design, objective.n, objective.p
@@ -99,8 +102,10 @@ def gram_steps(objective: Objective) -> Iterator[Step]:
     intercept = torch.zeros_like(coef[0])
     strengths = penalty.l2_strengths(coef[:, 0]) * torch.ones_like(coef[:, 0]) * total
     raw: Tensor | None = None
+    single = design.dtype == torch.float32 and not design.sparse and n * p > LARGE
     for number in range(PASSES):
-        g, gb, sums, value, unit = _normal_equations(objective, coef, intercept)
+        rough = single and number == 0 and not objective.intercept
+        g, gb, sums, value, unit = _normal_equations(objective, coef, intercept, rough)
         slip, unsure = unit * math.sqrt(2 * value), unit * value
         if data.offset is not None:
             slip += 4 * UNIT * math.sqrt(total) * float(data.offset.abs().max())
@@ -109,14 +114,21 @@ def gram_steps(objective: Objective) -> Iterator[Step]:
         if number == 0:
             yield Step(_weights(objective, coef, intercept), value / total, float(g.norm()) / total)
         if raw is None:
-            raw = design.gram(data.weight)
-            norms = raw.diagonal().sqrt()
-            gram, mean = raw.clone(), sums / total
-            if objective.intercept:
-                gram -= total * mean[:, None] * mean
-            gram.diagonal().add_(strengths)
-            root = root_of_gram(gram, 3 * n + 16, norms)  # X'X, and two sums in the means
-            if not root.error < ACCURATE:
+            mean = sums / total
+            for dtype in (torch.float32, torch.float64) if single else (torch.float64,):
+                raw = design.gram(data.weight, dtype)
+                norms = raw.diagonal().sqrt()
+                gram = raw.clone()
+                if objective.intercept:
+                    gram -= total * mean[:, None] * mean
+                gram.diagonal().add_(strengths)
+                terms = 3 * n + 16  # X'X, and two sums in the means
+                if dtype == torch.float32:
+                    terms += FLOAT32 * (gram_rows(p) + 8)
+                root = root_of_gram(gram, terms, norms)
+                if root.error < ACCURATE:
+                    break
+            else:
                 return
             S = root.matrix
         reach = (norms[:, None] * coef.abs()).sum(0) + math.sqrt(total) * intercept.abs()
@@ -201,10 +213,11 @@ def _weights(objective: Objective, coef: Tensor, intercept: Tensor) -> Weights:
 
 
 def _normal_equations(
-    objective: Objective, coef: Tensor, intercept: Tensor
+    objective: Objective, coef: Tensor, intercept: Tensor, rough: bool = False
 ) -> tuple[Tensor, Tensor, Tensor, float, float]:
     """X'W r and 1'W r for r = y - offset - X coef - intercept, X'W 1 (zero without an intercept), the sum ½ Σ w r²,
-    and the relative rounding of such sums, beside that of the residual itself."""
+    and the relative rounding of such sums, beside that of the residual itself.  ``rough``: zero weights are given, and
+    X'W r is made in the dtype of X."""
     data, design = objective.data, objective.data.design
     single, still = coef.shape[1] == 1, not bool(coef.any())
     w, b = (coef[:, 0], intercept[0]) if single else (coef, intercept)
@@ -220,7 +233,7 @@ def _normal_equations(
             r = r - (data.offset[rows] if single else data.offset[rows, None])
         weight = None if data.weight is None else data.weight[rows]
         wr = r if weight is None else r * (weight if single else weight[:, None])
-        g += block.adjoint(wr)
+        g += block.adjoint(wr.to(block.dtype) if rough else wr)
         if objective.intercept:
             gb += wr.sum(0)
             sums += block.adjoint(torch.ones_like(wr if single else wr[:, 0]) if weight is None else weight)
