@@ -29,7 +29,7 @@ _WHERE = {
     "report": "page",
 }  # fmt: skip
 
-__all__ = [*_WHERE]  # noqa: PLE0604, F822
+__all__ = [*_WHERE]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

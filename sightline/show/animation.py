@@ -122,7 +122,7 @@ def scene(
 
 def _titled(ax: Axes, paths: Sequence[Trajectory], move: Update) -> Update:
     """The movement, with the time and the height above the optimum in the title."""
-    unit, lowest = paths[0].clock[0], paths[0].optimum.value
+    unit, lowest = paths[0].clock[0], paths[0].lowest
     where = "optimum" if paths[0].optimum.weights is not None else "infimum"
 
     def update(time: float) -> None:

@@ -18,6 +18,8 @@ from sightline.result import Result
 from sightline.show.optimum import Optimum, optimum_of
 from sightline.show.picture import PictureError
 
+HUGE = 1e150  # weights beyond which products of two overflow
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -29,8 +31,8 @@ class Trajectory:
     epochs, seconds : (T,) passes over the rows and time at them, or None.
     rate : learning rate at the last step, or None.  batch : rows of a step, None for all.
     optimizer : its name in lower case, '' where none is known.
-    factor : the loss that was trained is so many times the objective's (2 for ``nn.MSELoss``, which is not halved):
-        learning rates go with that.
+    factor : the loss that was trained is so many times the objective's (2 for ``nn.MSELoss``, which is not halved);
+        pictures show losses, gradients and curvatures in its units, with which learning rates go.
     stopped : why the training ended early, '' where it did not.
     """
 
@@ -64,15 +66,21 @@ class Trajectory:
 
     @cached_property
     def finite(self) -> int:
-        """Number of leading steps whose weights are finite: what can be drawn of a training that diverged."""
-        bad = (~torch.isfinite(self.flat)).any(1).nonzero()
+        """Number of leading steps whose weights are finite, and small enough for products of them to be: what can be
+        drawn of a training that diverged."""
+        bad = (~(self.flat.abs() < HUGE)).any(1).nonzero()
         return int(bad[0]) if len(bad) else len(self)
 
     @cached_property
     def values(self) -> list[float]:
-        """Objective at the weights of each step, inf where it overflows."""
-        found = [self.objective.value(w) for w in self.weights]
-        return [v if math.isfinite(v) else math.inf for v in found]
+        """What was trained (``factor`` times the objective) at the weights of each step, inf where it overflows."""
+        found = [self.factor * self.objective.value(w) for w in self.weights[: self.finite]]
+        return [v if math.isfinite(v) else math.inf for v in found] + [math.inf] * (len(self) - self.finite)
+
+    @property
+    def lowest(self) -> float:
+        """The optimum's value (or the infimum) in the units of ``values``."""
+        return self.factor * self.optimum.value
 
     def last(self) -> Weights:
         """The last finite weights."""
@@ -145,8 +153,8 @@ def _of_training(source: Training, data: Any, label: str | None) -> Trajectory:
     name = recipe.optimizer if isinstance(recipe.optimizer, str) else recipe.optimizer.__name__
     return Trajectory(
         label if label is not None else recipe_label(recipe), objective,
-        [fitting(objective, w) for _, w in trace.weights], steps, _at(trace, "epoch", steps), _at(trace, "seconds", steps),
-        _rate(source), recipe.batch_size, name.lower(),
+        [fitting(objective, w) for _, w in trace.weights], steps,
+        _at(trace, "epoch", steps), _at(trace, "seconds", steps), _rate(source), recipe.batch_size, name.lower(),
         1.0 if source.minimised is None else source.minimised.factor, source.stopped, optimum,
     )  # fmt: skip
 

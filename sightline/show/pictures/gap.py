@@ -56,7 +56,8 @@ class Gap(Picture):
         if not all(len(p) for p in paths):
             raise PictureError("the gap needs the steps of a training, and there are none: record its weights.")
         best = paths[0].optimum
-        floor = max(best.gap, 4 * ROUNDING * abs(best.value), 1e-300)
+        lowest, factor = paths[0].lowest, paths[0].factor
+        floor = max(factor * best.gap, 4 * ROUNDING * abs(lowest), 1e-300)
         series = []
         for path in paths:
             if against == "seconds" and path.seconds is None:
@@ -66,27 +67,27 @@ class Gap(Picture):
             at: list[float] = {"epochs": path.epochs, "seconds": path.seconds}.get(against) or [
                 float(s) for s in path.steps
             ]
-            heights = [max(v - best.value, floor) if math.isfinite(v) else None for v in path.values]
+            heights = [max(v - lowest, floor) if math.isfinite(v) else None for v in path.values]
             series.append(Series(label=path.label, at=list(at), gap=heights))
         where = "optimum" if best.weights is not None else "infimum"
         names = {"steps": "step", "epochs": "epoch", "seconds": "time (seconds)"}
         return cls(
-            series=series, floor=floor, target=best.certificate.tol * max(best.certificate.scale, floor),
+            series=series, floor=floor, target=factor * best.certificate.tol * max(best.certificate.scale, floor),
             x_name=names[against], y_name=f"{value_name(paths[0])} above the {where}",
             logarithmic=against != "seconds" and max(s.at[-1] for s in series) > 300, **_words(paths, where),
         )  # fmt: skip
 
 
 def _words(paths: Sequence[Trajectory], where: str) -> dict[str, str]:
-    best = paths[0].optimum
-    ends = [named(p, outcome(p, best.value, where)) for p in paths]
+    best, lowest = paths[0].optimum, paths[0].lowest
+    ends = [named(p, outcome(p, lowest, where)) for p in paths]
     if len(paths) == 1:
-        title = outcome(paths[0], best.value, where)
+        title = outcome(paths[0], lowest, where)
         title = title[0].upper() + title[1:]
     else:
-        title = ranking(paths, best.value, where)
+        title = ranking(paths, lowest, where)
     subtitle = f"{paths[0].label}. " if len(paths) == 1 and paths[0].label else ""
-    subtitle += f"The {where} {number(best.value, 5)} is proven to within {number(best.gap, 2)}."
+    subtitle += f"The {where} {number(lowest, 5)} is proven to within {number(paths[0].factor * best.gap, 2)}."
     if best.weights is None:
         subtitle += " No weights reach it."
     told = (

@@ -71,7 +71,7 @@ class GradientNoise(Picture):
         place = path.finite - 1
         if step is not None:
             place = min(range(path.finite), key=lambda i: abs(path.steps[i] - step))
-        rows = row_gradients(objective, path.weights[place])
+        rows = path.factor * row_gradients(objective, path.weights[place])
         full = _mean(objective, rows, torch.arange(objective.n))
         clouds = [batch_gradients(objective, rows, size, seed) for size in sizes]
         free = free_weights(objective)

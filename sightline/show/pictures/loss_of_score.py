@@ -82,7 +82,8 @@ class LossOfScore(Picture):
         curves, falls = [], []
         for name, loss in given.items():
             for k, target in enumerate(targets):
-                y = _loss_at(objective, loss, k, x)
+                scale = path.factor if loss is objective.loss else 1.0
+                y = [scale * v for v in _loss_at(objective, loss, k, x)]
                 curves.append(
                     Curve(loss=name, target=target, x=x.tolist(), y=[v if math.isfinite(v) else None for v in y])
                 )

@@ -80,26 +80,26 @@ class LossSurface(Picture):
         left, right, bottom, top = view(everything, centre, far if starts else None)
         size = grid_size(objective)
         xs, ys = np.linspace(left, right, size), np.linspace(bottom, top, size)
-        values = grid_values(objective, plane, xs, ys)
-        lowest = best.value if centre is not None else float(values[np.isfinite(values)].min())
+        values = paths[0].factor * grid_values(objective, plane, xs, ys)
+        lowest = paths[0].lowest if centre is not None else float(values[np.isfinite(values)].min())
         clock = paths[0].clock[0]
         drawn = [_path(p, place, plane, (left, right, bottom, top)) for p, place in zip(paths, points, strict=True)]
         ray = None
         if centre is None and plane.share is None and best.margin is not None:
             ray = plane.coordinates(best.margin.flat().cpu()[None])[0].tolist()
-        words = _words(paths, plane, lowest if centre is not None else best.value, centre is not None)
+        words = _words(paths, plane, lowest if centre is not None else paths[0].lowest, centre is not None)
         return cls(
             x=xs.tolist(), y=ys.tolist(), value=values.tolist(), levels=_levels(values, lowest),
             x_name=plane.names[0], y_name=plane.names[1], value_name=value_name(paths[0]), paths=drawn,
             optimum=None if centre is None else centre.tolist(), ray=ray,
-            lowest=lowest if centre is not None else best.value, share=plane.share, unit=clock, **words,
+            lowest=lowest if centre is not None else paths[0].lowest, share=plane.share, unit=clock, **words,
         )  # fmt: skip
 
 
 def _path(path: Trajectory, place: torch.Tensor, plane: Plane, box: tuple[float, float, float, float]) -> Path:
-    objective = path.objective
+    objective, zeros = path.objective, path.objective.zeros()
     heights = [
-        objective.value(objective.zeros().unflat(plane.origin + a * plane.across + b * plane.up)) for a, b in place
+        path.factor * objective.value(zeros.unflat(plane.origin + a * plane.across + b * plane.up)) for a, b in place
     ]
     left, right, bottom, top = box
     out = ((place[:, 0] < left) | (place[:, 0] > right) | (place[:, 1] < bottom) | (place[:, 1] > top)).nonzero()
@@ -122,9 +122,11 @@ def _levels(values: np.ndarray, lowest: float) -> list[float]:
 
 def value_name(path: Trajectory) -> str:
     """The objective in a few words."""
-    names = {"squared": "½ squared error", "softmax": "cross-entropy"}
+    names = {"squared": "squared error" if path.factor == 2 else "½ squared error", "softmax": "cross-entropy"}
     loss = names.get(path.objective.loss.name, f"{path.objective.loss.name.replace('_', ' ')} loss")
-    return f"mean {loss}" + ("" if path.objective.penalty.none else " + penalty")
+    if path.factor not in (1, 2) or (path.factor == 2 and path.objective.loss.name != "squared"):
+        loss += f" · {number(path.factor)}"
+    return f"mean {loss}" + (" + penalty" if path.objective.penalty.l1 or bool(path.objective.ridge.any()) else "")
 
 
 def height_of_end(path: Trajectory, lowest: float) -> float:

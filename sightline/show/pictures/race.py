@@ -57,5 +57,6 @@ def runners(paths: Sequence[Trajectory]) -> list[Trajectory]:
     for i, path in enumerate(paths):
         name = path.label or f"training {i + 1}"
         seen[name] = seen.get(name, 0) + 1
-        found.append(replace(path, label=name if seen[name] == 1 else f"{name} ({seen[name]})"))
+        label = name if seen[name] == 1 else f"{name} ({seen[name]})"
+        found.append(replace(path, label=label, factor=paths[0].factor))
     return found
