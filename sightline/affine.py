@@ -185,7 +185,7 @@ def _composed(layers: list[nn.Linear]) -> tuple[Tensor, Tensor]:
 
 
 @contextlib.contextmanager
-def _quiet(module: nn.Module) -> Iterator[None]:
+def quiet(module: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients, and everything as it was afterwards."""
     modes = [(m, m.training) for m in module.modules()]
     with torch.random.fork_rng(), torch.no_grad():
@@ -208,7 +208,7 @@ def _probed(module: nn.Module, design: Design, loss: str) -> tuple[Tensor, Tenso
     attempts = [own] if subject is module else [torch.float64, own]
     step = max(1, design.n // CHECKED_ROWS)
     rows = design.rows(torch.arange(0, design.n, step, device=design.device)).to_dense().cpu()
-    with _quiet(subject):
+    with quiet(subject):
         for i, dtype in enumerate(attempts):
 
             def run(x: Tensor, dtype: torch.dtype = dtype, ended: bool = True) -> Tensor:

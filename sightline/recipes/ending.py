@@ -3,122 +3,149 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import warnings
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sightline.affine import Affine, affine_map
+from sightline.affine import quiet
 from sightline.certificate import Certificate, Verdict
-from sightline.data import make_data
-from sightline.design_matrix import as_design
-from sightline.losses import Loss, as_loss
-from sightline.objective import Weights
-from sightline.penalties import L2, NONE
+from sightline.driver import ConvergenceWarning
+from sightline.penalties import NONE
+from sightline.recipes.judging import LinearJudge, ModuleJudge
+from sightline.recipes.linear import LinearMap, linear_map, own_copy
 from sightline.recipes.loop import Job
 from sightline.recipes.minimised import Minimised
-from sightline.recipes.objective import RecipeObjective
+from sightline.recipes.problem import find_problem, mean_rows
+from sightline.recipes.recognised import linear_in_scores
 from sightline.recipes.result import Training
-from sightline.recipes.trace import State
 
 
-class LinearJudge:
-    """Recorded parameters of a linear module on all data."""
-
-    def __init__(self, minimised: Minimised, module: nn.Module) -> None:
-        self.minimised, self.module = minimised, module
-
-    def weights(self, state: State) -> Weights:
-        objective = self.minimised.objective
-        kept = [p.detach().clone() for p in self.module.parameters()]
-        _put(self.module, state)
-        found = affine_map(self.module, objective.data.design, objective.outputs or 1, objective.loss.name)
-        _put(self.module, tuple(kept))
-        return as_weights(found, objective.outputs)
-
-    def judge(self, state: State) -> tuple[float, float, float]:
-        now = self.minimised.objective.evaluate(self.weights(state), keep_rows=False)
-        return now.value, self.minimised.factor * now.loss, float(now.gradient.flat().norm())
-
-    def lower_bound(self) -> float:
-        return self.minimised.lower_bound
-
-
-def _put(module: nn.Module, state: State) -> None:
-    with torch.no_grad():
-        for p, q in zip(module.parameters(), state):
-            p.copy_(q)
-
-
-def as_weights(found: Affine, outputs: int | None) -> Weights:
-    if outputs is None:
-        return Weights(found.weight[0].clone(), found.bias[0].clone())
-    return Weights(found.weight.T.contiguous(), found.bias.clone())
-
-
-def finish(job: Job, loss: Any, *, certify: bool, tol: float, warn: bool) -> Training:
+def finish(job: Job, *, certify: bool, tol: float, warn: bool) -> Training:
+    """The result of a training that has run."""
     rows = job.batches.all_rows()
-    assert rows is not None
-    X, y = rows
-    minimised = recognise(job, loss, X, y, tol)
+    X, y = (None, None) if rows is None else rows
+    linear, problem = _examine(job, X, y)
+    minimised = problem if isinstance(problem, Minimised) else None
     certificate: Certificate | None = None
-    dtype = next(job.module.parameters()).dtype
-    weight, bias = torch.empty(0, X.shape[1]), torch.empty(0)
-    sentence = "no convex problem was recognised."
+    state = job.snapshot()
     if minimised is not None:
-        objective = minimised.objective
-        found = affine_map(job.module, objective.data.design, objective.outputs or 1, objective.loss.name)
-        weight, bias = found.weight.to(dtype), found.bias.to(dtype)
-        job.trace.judge = LinearJudge(minimised, job.module)
+        assert isinstance(linear, LinearMap)
+        minimised = replace(minimised, tol=tol)
+        job.trace.judge = LinearJudge(linear, minimised)
         if certify:
-            certificate = minimised.certificate(as_weights(found, objective.outputs), dtype)
-            if job.stopped and certificate.verdict is not Verdict.NO_MINIMUM:
-                certificate = replace(certificate, verdict=Verdict.INTERRUPTED)
-            sentence = f"{minimised.sentence} {certificate}"
+            certificate = _certificate(minimised, linear, job)
+            sentence = f"The recipe minimises {minimised.sentence}. {_meaning(certificate, minimised, job)}"
+        else:
+            sentence = f"The recipe minimises {minimised.sentence}. Its end was not certified (certify=False)."
+    else:
+        reason = str(problem)
+        sentence = f"No certificate: {reason}"
+        if X is not None and y is not None:
+            known = linear if isinstance(linear, LinearMap) else None
+            job.trace.judge = ModuleJudge(own_copy(job.module), job.loss, X, y, known)
+    early = _early(job)
+    if early:
+        sentence = f"{early} {sentence}"
+        if warn and job.stopped.startswith("diverged"):
+            warnings.warn(early, ConvergenceWarning, stacklevel=3)
+    weight, bias = _weights(linear, state, minimised, X, job)
     return Training(
         weight=weight, bias=bias, certificate=certificate,
         loss=None if minimised is None else minimised.objective.loss,
         penalty=NONE if minimised is None else minimised.objective.penalty,
-        fit_intercept=bool(len(bias)), classes=None if minimised is None else minimised.objective.data.classes,
-        columns=None, solver=f"recipe: {job.recipe.optimizer}", n_iter=job.steps, rows=len(X),
-        total_weight=float(len(X)), trace=job.trace, module=job.module, recipe=job.recipe, X=X, y=y,
-        minimised=minimised, sentence=sentence, stopped=job.stopped, seconds=job.trace.seconds[-1],
+        fit_intercept=isinstance(linear, LinearMap) and linear.has_bias,
+        classes=None if minimised is None else minimised.objective.data.classes,
+        columns=job.columns, solver=f"recipe: {type(job.optimizer).__name__}", n_iter=job.steps,
+        rows=0 if X is None else len(X), total_weight=0.0 if X is None else float(len(X)), trace=job.trace,
+        module=job.module, recipe=job.recipe, X=X, y=y, minimised=minimised, sentence=sentence, stopped=job.stopped,
+        engine=job.engine,
+        seconds=job.seconds,
     )
 
 
-def recognise(job: Job, loss: Any, X: Tensor, y: Tensor, tol: float) -> Minimised | None:
-    """For now by type; to be replaced by what the loss computes."""
-    kinds: dict[type, tuple[str, float]] = {
-        nn.MSELoss: ("squared", 2.0), nn.BCEWithLogitsLoss: ("logistic", 1.0), nn.BCELoss: ("logistic", 1.0),
-        nn.CrossEntropyLoss: ("softmax", 1.0), nn.NLLLoss: ("softmax", 1.0), nn.SoftMarginLoss: ("logistic", 1.0),
-    }  # fmt: skip
-    if isinstance(loss, str | Loss):
-        ours, factor = as_loss(loss), 1.0
-    elif type(loss) in kinds:
-        name, factor = kinds[type(loss)]
-        ours = as_loss(name)
-    else:
-        return None
-    classes: Any = None
-    if ours.targets == "binary":
-        classes = (-1, 1) if bool((y < 0).any()) else (0, 1)
-    target = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    if classes is not None:
-        target = target.long()
-    try:
-        data = make_data(X, target, ours, classes=classes)
-        found = affine_map(job.module, as_design(X), data.outputs or 1, ours.name)
-    except ValueError:
-        return None
-    decay = float(job.optimizer.param_groups[0].get("weight_decay", 0.0)) / factor
-    all_decay = len(job.optimizer.param_groups) == 1 and found.has_bias
-    objective = RecipeObjective(
-        data, ours, L2(decay) if decay else NONE, found.has_bias, decay if all_decay else 0.0
-    )
-    return Minimised(objective, factor, f"It minimises the mean {ours} loss.", tol)
+def _examine(job: Job, X: Tensor | None, y: Tensor | None) -> tuple[LinearMap | str, Minimised | str]:
+    """The linear map and the convex problem, or why there is none."""
+    if X is None or y is None:
+        reason = "the rows of the DataLoader cannot be collected into tensors, so the whole problem is not known."
+        return reason, reason
+    shape = _output_shape(job.module, X)
+    if shape is None:
+        reason = f"the outputs of {type(job.module).__name__} are not one tensor."
+        return reason, reason
+    linear = linear_map(job.module, X, shape)
+    if isinstance(linear, str):
+        return linear, linear
+    size = mean_rows(len(X), job.batches.per_epoch, job.recipe.batch_size)
+    problem = find_problem(job.module, linear, job.optimizer, job.loss, y, size)
+    if isinstance(problem, str):
+        slopes = linear_in_scores(job.loss, y, linear.shape, linear.link, linear.dtype)
+        if slopes is not None:
+            problem = (
+                "the loss is a linear function of the scores, so it has no minimum: it falls without bound, towards"
+                " minus infinity, as the weights grow."
+            )
+        return linear, problem
+    if problem.objective.loss.name == "poisson":  # the only one that torch computes up to a constant
+        weights = linear.weights(job.snapshot(), problem.difference)
+        with quiet(job.module):
+            own = float(job.loss(job.module(X), y))
+        ours = problem.factor * problem.objective.evaluate(weights, keep_rows=False).loss
+        problem = replace(problem, constant=own - ours if math.isfinite(own) else 0.0)
+    return linear, problem
 
 
-Finish = Callable[..., Training]
-assert math
+def _output_shape(module: nn.Module, X: Tensor) -> tuple[int, ...] | None:
+    with quiet(module):
+        out = module(X[:2])
+    return (len(X), *out.shape[1:]) if isinstance(out, Tensor) and out.ndim else None
+
+
+def _certificate(minimised: Minimised, linear: LinearMap, job: Job) -> Certificate:
+    weights = linear.weights(job.snapshot(), minimised.difference)
+    certificate = minimised.certificate(weights, linear.dtype)
+    early = job.stopped and not job.stopped.startswith("diverged")
+    if early and certificate.verdict is Verdict.INACCURATE:
+        return replace(certificate, verdict=Verdict.INTERRUPTED)
+    return certificate
+
+
+def _early(job: Job) -> str:
+    if job.stopped.startswith("diverged"):
+        return (
+            f"The training {job.stopped}: {job.detail} The weights are the last finite ones,"
+            f" after {job.steps:,} steps."
+        )
+    return f"Stopped after {job.steps:,} steps ({job.stopped})." if job.stopped else ""
+
+
+def _meaning(certificate: Certificate, minimised: Minimised, job: Job) -> str:
+    """What the gap says, in the units of the recipe's own loss."""
+    here, gap = minimised.in_own_units(certificate.value), minimised.factor * certificate.gap
+    if certificate.verdict is Verdict.NO_MINIMUM:
+        floor = minimised.in_own_units(minimised.lower_bound)
+        return (
+            f"That has no minimum: along a direction that is known it keeps falling, towards {floor:.4g}, as the"
+            f" weights grow for ever. It is {here:.4g} now; more steps make the weights larger."
+        )
+    if not math.isfinite(gap):
+        return "The weights are so large that its value overflows: infinitely far from its optimum."
+    if certificate.optimal:
+        return f"It ended at the optimum: {here:.6g}, proven within {gap:.1e}."
+    best = minimised.solution.certificate
+    proven = "" if best.optimal else "at most "
+    floor = here - gap
+    part = f" ({100 * gap / abs(floor):.2g} % of it)" if floor else ""
+    return f"It ended at {here:.6g}, {proven}{gap:.3g} above the optimum {floor:.6g}{part}."
+
+
+def _weights(
+    linear: LinearMap | str, state: tuple[Tensor, ...], minimised: Minimised | None, X: Tensor | None, job: Job
+) -> tuple[Tensor, Tensor]:
+    dtype = next(job.module.parameters()).dtype
+    if isinstance(linear, str):
+        return torch.empty((0, 0), dtype=dtype), torch.empty(0, dtype=dtype)
+    weights = linear.weights(state, minimised is not None and minimised.difference)
+    coef = weights.coef[None] if weights.coef.ndim == 1 else weights.coef.T.contiguous()
+    return coef.to(dtype), weights.intercept.reshape(-1).to(dtype)

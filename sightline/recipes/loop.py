@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from sightline.recipes.batches import Batches
+from sightline.data import DataError
+from sightline.recipes.batches import Batch, Batches
+from sightline.recipes.checks import CheckedLoss, first_forward
 from sightline.recipes.recipe import Recipe
 from sightline.recipes.trace import State, TrainingTrace
 
 LossFunction = Callable[[Any, Any], Tensor]
+
+SAID_EVERY = 0.2  # seconds between two lines of progress
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,29 @@ class Moment:
     optimizer: torch.optim.Optimizer
 
 
+class Keeper(Protocol):
+    """Keeps checkpoints of a job."""
+
+    def due(self, step: int, now: float) -> bool:
+        """Whether to keep this step."""
+
+    def begin_epoch(self, job: Job) -> None:
+        """Remember the random numbers from which the epoch's order is drawn."""
+
+    def keep(self, job: Job, epoch: int, number: int) -> None:
+        """Write the job after this batch of this epoch."""
+
+
 @dataclass
 class Job:
-    """A training that is ready to run: everything checked and made."""
+    """A training that is ready to run: everything checked and made.
+
+    done : (epoch, batch) after which a resumed training goes on; (1, 0) for one from its start.
+    resumed : puts the random numbers where the training stopped; called once, when its batches are there again.
+    steps : taken so far.  stopped, detail : why it ended early, in a word and in a sentence.
+    begun : when it started, by ``time.perf_counter``, less what it took before it was resumed.  seconds : what it took.
+    columns : names of X's columns.
+    """
 
     module: nn.Module
     batches: Batches
@@ -52,6 +77,12 @@ class Job:
     engine: str = "exact"
     steps: int = 0
     begun: float = field(default_factory=time.perf_counter)
+    detail: str = ""
+    keeper: Keeper | None = None
+    done: tuple[int, int] = (1, 0)
+    resumed: Callable[[], None] | None = None
+    columns: tuple[str, ...] | None = None
+    seconds: float = 0.0
 
     @property
     def state(self) -> list[Tensor]:
@@ -62,90 +93,263 @@ class Job:
         """A copy of ``state``."""
         return tuple(t.clone() for t in self.state)
 
-
-class Diverged(Exception):
-    """The loss is no longer a finite number."""
+    @property
+    def rate(self) -> float:
+        """Learning rate of the first parameter group; nan where there is none."""
+        return float(self.optimizer.param_groups[0].get("lr", math.nan))
 
 
 def run(job: Job) -> None:
     """Train ``job.module`` in place; the weights after each step are those of a loop without any record.
 
-    The loop stops, with ``job.stopped`` saying why, on Ctrl-C, at the time limit, when the callback returns True, and
-    when the loss or the weights are no longer finite: then the last finite weights are put back.
+    The loop stops, with ``job.stopped`` saying why, on Ctrl-C, at the time limit, when the callback returns True, when
+    the ``DataLoader`` ends before it should, and when the loss or the weights are no longer finite.  Then the weights
+    are those after the last whole and finite step.
     """
-    module, optimizer, loss_function, trace = job.module, job.optimizer, job.loss, job.trace
-    parameters = [p.detach() for p in module.parameters()]
-    before = [p.clone() for p in parameters]
-    step, loss = job.steps, math.nan
-    limit = math.inf if job.time_limit is None else job.begun + job.time_limit
-    last = step
-    rate = float(optimizer.param_groups[0]["lr"]) if "lr" in optimizer.param_groups[0] else math.nan
+    Loop(job).go()
 
-    def note(epoch: float) -> None:
-        trace.record(step, epoch, loss, rate, time.perf_counter() - job.begun, job.snapshot())
 
-    if step == 0:
-        note(0.0)
-    done = 0.0
-    try:
-        for epoch in range(1, job.recipe.epochs + 1):
-            for number, (X, y) in enumerate(job.batches.epoch(), 1):
-                rate = float(optimizer.param_groups[0].get("lr", math.nan))
-                torch._foreach_copy_(before, parameters)
-                if job.closure:
-                    loss = _with_closure(module, optimizer, loss_function, X, y)
-                else:
-                    optimizer.zero_grad()
-                    value = loss_function(module(X), y)
-                    loss = value.item()
-                    if not math.isfinite(loss):
-                        raise Diverged
-                    value.backward()
-                    optimizer.step()
-                step += 1
-                done = epoch - 1 + number / job.batches.per_epoch if job.batches.per_epoch else float(epoch - 1)
-                if job.scheduler is not None and job.recipe.schedule_per == "step":
-                    job.scheduler.step()
-                if job.recorded(step):
-                    note(done)
-                    last = step
-                if job.callback is not None and job.callback(Moment(step, epoch, loss, module, optimizer)):
-                    job.stopped = "stopped by the callback"
-                    return
-                if time.perf_counter() > limit:
+class Loop:
+    """One training on its way."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.kept = Kept([p.detach() for p in job.module.parameters()])
+        self.within = False  # a step is being taken
+        self.value = math.nan  # loss on the last batch
+        self.batch: Batch | None = None
+        self.epoch, self.number, self.noted = job.done[0], job.done[1], job.steps
+
+    def go(self) -> None:
+        """All epochs, or as many as there is time for."""
+        job = self.job
+        if not len(job.trace):
+            self._note(job.rate)
+        try:
+            self._epochs()
+            if not self.kept.finite():
+                raise Diverged(self.value)
+            if job.keeper is not None and job.steps:
+                job.keeper.keep(job, self.epoch, self.number)
+        except KeyboardInterrupt:
+            job.stopped = "interrupted"
+            job.trace.cut(job.steps)
+            if self.within:
+                self.kept.back_to(job.steps)
+        except Diverged as error:
+            job.stopped, job.detail = self._diverged(error.loss)
+        if job.trace.step[-1] != job.steps:
+            self._note(job.rate)
+
+    def _epochs(self) -> None:
+        job, recipe, kept, keeper = self.job, self.job.recipe, self.kept, self.job.keeper
+        take = closure_step(job) if job.closure else plain_step(job)
+        begun = time.perf_counter()
+        limit = math.inf if job.time_limit is None else begun + job.time_limit
+        say = begun + SAID_EVERY if job.progress is not None else math.inf
+        per_step = job.scheduler is not None and recipe.schedule_per == "step"
+        for epoch in range(job.done[0], recipe.epochs + 1):
+            self.epoch = epoch
+            total, count = 0.0, 0
+            if keeper is not None:
+                keeper.begin_epoch(job)
+            for number, batch in self._remaining():
+                self.number, self.batch = number, batch
+                rate = job.rate
+                kept.keep(job.steps)
+                self.within = True
+                self.value = loss = take(*batch)
+                job.steps += 1
+                self.within = False
+                total, count = total + loss, count + 1
+                if per_step:
+                    advance(job.scheduler, loss)
+                if job.recorded(job.steps):
+                    self._note(rate)
+                now = time.perf_counter()
+                if keeper is not None and keeper.due(job.steps, now):
+                    keeper.keep(job, epoch, number)
+                if now > say and job.progress is not None:
+                    job.progress(job.steps, epoch, loss)
+                    say = now + SAID_EVERY
+                if job.callback is not None:
+                    moment = Moment(job.steps, epoch, loss, job.module, job.optimizer)
+                    if job.callback(moment):
+                        job.stopped = "stopped by the callback"
+                        return
+                if now > limit:
                     job.stopped = f"time_limit={job.time_limit:g} s"
                     return
-            done = float(epoch)
-            if job.scheduler is not None and job.recipe.schedule_per == "epoch":
-                job.scheduler.step()
-    except KeyboardInterrupt:
-        job.stopped = "interrupted"
-    except Diverged:
-        job.stopped = f"diverged in step {step + 1}"
-        with torch.no_grad():
-            if not all(bool(torch.isfinite(p).all()) for p in parameters):
-                torch._foreach_copy_(parameters, before)
-    finally:
-        job.steps = step
-        if last != step:
-            note(done)
+            if self._ended_early():
+                return
+            if job.scheduler is not None and not per_step:
+                advance(job.scheduler, total / max(count, 1))
+
+    def _remaining(self) -> Iterator[tuple[int, Batch]]:
+        """The batches of this epoch and their numbers, without those done before the training was resumed."""
+        job = self.job
+        done = job.done[1] if self.epoch == job.done[0] else 0
+        self.number = 0
+        for number, batch in enumerate(job.batches.epoch(), 1):
+            if number > done:
+                self._go_on()
+                yield number, batch
+            else:
+                self.number = number
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self.job.resumed is not None:
+            self.job.resumed()
+            self.job.resumed = None
+
+    def _ended_early(self) -> bool:
+        """Whether the epoch had fewer batches than it should."""
+        job, expected = self.job, self.job.batches.per_epoch
+        if self.number == 0 and job.steps == 0:
+            raise DataError("the DataLoader is empty: its first epoch gave no batch, so there is nothing to train on.")
+        if expected is None:
+            job.batches.per_epoch = self.number
+        if expected is None or self.number >= expected:
+            return False
+        job.stopped = f"the DataLoader ended early in epoch {self.epoch}"
+        job.detail = f"It gave {self.number} batches where {expected} were expected."
+        if self.epoch > 1:
+            job.detail += " An iterator is used up once: give a Dataset, or an IterableDataset that starts anew."
+        return True
+
+    def _note(self, rate: float) -> None:
+        job, per_epoch = self.job, self.job.batches.per_epoch
+        epoch = self.epoch - 1 + (self.number / per_epoch if per_epoch else 0.0) if job.steps else 0.0
+        job.trace.record(job.steps, epoch, self.value, rate, time.perf_counter() - job.begun, job.snapshot())
+
+    def _diverged(self, loss: float) -> tuple[str, str]:
+        """Put back the last finite weights; which step was not finite, and why."""
+        job = self.job
+        bad = [
+            name for name, t in zip(("X", "y"), self.batch or ())
+            if isinstance(t, Tensor) and t.is_floating_point() and not bool(torch.isfinite(t).all())
+        ]  # fmt: skip
+        within, self.within = self.within, False
+        if within and bad:
+            why = f"{bad[0]} of its batch (batch {self.number} of epoch {self.epoch}) holds NaN or infinity."
+        elif within and self.kept.finite():
+            why = f"the loss was {loss:g} on its batch. The learning rate may be too large."
+        else:
+            why = "it gave weights that are not finite. The learning rate may be too large."
+            job.steps = self.kept.back_to_finite(job.trace)
+            job.trace.cut(job.steps)
+        return f"diverged in step {job.steps + 1}", why
 
 
-def _with_closure(
-    module: nn.Module, optimizer: torch.optim.Optimizer, loss_function: LossFunction, X: Any, y: Any
-) -> float:
-    first = math.nan
+class Diverged(Exception):
+    """The loss is no longer a finite number."""
 
-    def closure() -> Tensor:
-        nonlocal first
+    def __init__(self, loss: float) -> None:
+        super().__init__(loss)
+        self.loss = loss
+
+
+class Kept:
+    """Copies of the weights after the last two whole steps, to go back to."""
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self.parameters = parameters
+        self.copies = [[p.clone() for p in parameters] for _ in range(2)]
+        self.steps = [-1, -1]
+
+    def keep(self, step: int) -> None:
+        """Copy the weights after this step."""
+        torch._foreach_copy_(self.copies[step & 1], self.parameters)
+        self.steps[step & 1] = step
+
+    def finite(self) -> bool:
+        """Whether the weights are."""
+        return all_finite(self.parameters)
+
+    def back_to(self, step: int) -> None:
+        """The weights after a step that is kept."""
+        if self.steps[step & 1] == step:
+            torch._foreach_copy_(self.parameters, self.copies[step & 1])
+
+    def back_to_finite(self, trace: TrainingTrace) -> int:
+        """The last finite weights, from here or, where the loss hid that they were not, from the trace; their step."""
+        known = {step: copy for step, copy in zip(self.steps, self.copies) if step >= 0}
+        known |= {step: list(state[: len(self.parameters)]) for step, state in zip(trace.step, trace.states)}
+        for step in sorted(known, reverse=True):
+            if all_finite(known[step]):
+                torch._foreach_copy_(self.parameters, known[step])
+                return step
+        return 0
+
+
+def all_finite(tensors: list[Tensor]) -> bool:
+    """Whether they hold neither NaN nor infinity."""
+    return all(bool(torch.isfinite(t).all()) for t in tensors)
+
+
+def plain_step(job: Job) -> Callable[[Any, Any], float]:
+    """zero_grad, forward, loss, backward, step; gives the loss."""
+    module, optimizer, checked = job.module, job.optimizer, CheckedLoss(job.loss)
+    forward: Callable[[Any], Any] = partial(first_forward, module)
+
+    def take(X: Any, y: Any) -> float:
+        nonlocal forward
         optimizer.zero_grad()
-        value = loss_function(module(X), y)
-        if math.isnan(first):
-            first = value.item()
-            if not math.isfinite(first):
-                raise Diverged
+        value = checked(forward(X), y)
+        forward = module
+        loss = value.item()
+        if not math.isfinite(loss):
+            raise Diverged(loss)
         value.backward()
-        return value
+        try:
+            optimizer.step()
+        except TypeError as error:
+            raise wants_closure(optimizer, error) from error
+        return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]
-    return first
+    return take
+
+
+def closure_step(job: Job) -> Callable[[Any, Any], float]:
+    """One step of an optimizer that asks for the loss itself, as often as it likes; gives the first."""
+    module, optimizer, checked = job.module, job.optimizer, CheckedLoss(job.loss)
+    forward: Callable[[Any], Any] = partial(first_forward, module)
+
+    def take(X: Any, y: Any) -> float:
+        first: float | None = None
+
+        def closure() -> Tensor:
+            nonlocal first, forward
+            optimizer.zero_grad()
+            value = checked(forward(X), y)
+            forward = module
+            if first is None:
+                first = value.item()
+                if not math.isfinite(first):
+                    raise Diverged(first)
+            value.backward()
+            return value
+
+        optimizer.step(closure)  # type: ignore[arg-type]
+        return math.nan if first is None else first
+
+    return take
+
+
+def wants_closure(optimizer: torch.optim.Optimizer, error: TypeError) -> Exception:
+    """The error of an optimizer that was called without a closure, if that is what it is."""
+    if "closure" not in str(error) and "NoneType" not in str(error):
+        return error
+    return ValueError(
+        f"{type(optimizer).__name__}.step needs a closure, a function that computes the loss anew ({error}): say"
+        " closure=True in the recipe, and it is given one."
+    )
+
+
+def advance(scheduler: Any, loss: float) -> None:
+    """One step of the schedule; one that watches the loss is given it."""
+    if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+        scheduler.step(loss)
+    else:
+        scheduler.step()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,15 +22,18 @@ class Minimised:
     """A convex problem, and its optimum when asked for.
 
     objective : the problem: weighted mean loss + penalties.
-    factor : the recipe's own mean loss is ``factor`` times that of ``objective`` (2 for ``nn.MSELoss``, which is not
-        halved), up to a constant.
-    sentence : the same in words.
-    tol : relative gap to which the optimum is proven.  time_limit : seconds that may cost.
+    factor, constant : the recipe's own loss on all data is ``factor`` · mean loss + ``constant``; the factor is 2 for
+        ``nn.MSELoss``, which is not halved, and n times as large for a sum.
+    sentence : the problem in words.
+    difference : the objective's score is the second of the module's two scores less the first.
+    tol : relative gap to which the optimum is proven.  time_limit : seconds that may take.
     """
 
     objective: RecipeObjective
     factor: float
     sentence: str
+    constant: float = 0.0
+    difference: bool = False
     tol: float = 1e-6
     time_limit: float | None = None
 
@@ -56,19 +60,20 @@ class Minimised:
     @property
     def lower_bound(self) -> float:
         """No weights' objective is below it."""
-        return self.solution.certificate.lower_bound
+        return max(self.solution.certificate.lower_bound, 0.0)
 
     def certificate(self, weights: Weights, dtype: torch.dtype) -> Certificate:
         """The certificate of weights, which came from anywhere."""
-        objective = self.for_solver
-        return beside(objective, self.objective.to_solver(weights), self.solution, dtype, self.tol)
+        value = self.objective.value(weights)
+        if not math.isfinite(value):  # weights so large that the loss overflows
+            best = self.solution.certificate
+            return replace(best, verdict=Verdict.INACCURATE, value=math.inf, gap=math.inf, digits=None, witness=None)
+        return beside(self.for_solver, self.objective.to_solver(weights), self.solution, dtype, self.tol)
 
     def optimum_result(self) -> Result:
         """The optimum as ``sl.fit`` gives it."""
-        solution = replace(self.solution, weights=self.optimum)
-        return to_result(self.objective, solution)
+        return to_result(self.objective, replace(self.solution, weights=self.optimum))
 
-    @property
-    def without_minimum(self) -> bool:
-        """The loss keeps falling as the weights grow."""
-        return self.solution.certificate.verdict is Verdict.NO_MINIMUM
+    def in_own_units(self, value: float) -> float:
+        """A value of ``objective`` as the recipe's own loss counts it."""
+        return self.factor * value + self.constant

@@ -47,12 +47,7 @@ def optimizer_class(name: str | type[torch.optim.Optimizer]) -> type[torch.optim
         if issubclass(name, torch.optim.Optimizer):
             return name
         raise ValueError(f"optimizer={name.__name__} is not a subclass of torch.optim.Optimizer.")
-    if isinstance(name, torch.optim.Optimizer):
-        raise ValueError(
-            f"optimizer= holds a {type(name).__name__} that was made already, over parameters of its own; give the class"
-            f" (optimizer=torch.optim.{type(name).__name__}) and its arguments, and the recipe makes it."
-        )
-    known = {"vanilla": Vanilla}
+    known: dict[str, type[torch.optim.Optimizer]] = {"vanilla": Vanilla}
     for attribute, value in vars(torch.optim).items():
         if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer:
             known[attribute.lower()] = value
@@ -110,16 +105,18 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
     Raises
     ------
-    ValueError : the optimizer takes no such argument, or not such a value.
+    ValueError : the optimizer takes no such argument, or not such a value, or is one over other parameters.
     """
+    if not isinstance(recipe.optimizer, str | type):
+        return _given(module, recipe)
     kind = optimizer_class(recipe.optimizer)
     arguments = dict(recipe.arguments)
     if recipe.lr is not None:
         arguments["lr"] = recipe.lr
-    if recipe.weight_decay is not None and not isinstance(recipe.weight_decay, Mapping) and recipe.decay == "all":
-        # The optimizer's own zero need not be said, so that those that know no weight decay can be used.
-        if recipe.weight_decay or "weight_decay" in accepted(kind):
-            arguments["weight_decay"] = recipe.weight_decay
+    # The optimizer's own zero need not be said, so that those that know no weight decay can be used.
+    whole = recipe.decay == "all" and not isinstance(recipe.weight_decay, Mapping)
+    if whole and recipe.weight_decay is not None and (recipe.weight_decay or "weight_decay" in accepted(kind)):
+        arguments["weight_decay"] = recipe.weight_decay
     known = accepted(kind)
     for name in arguments:
         if known and name not in known:
@@ -130,7 +127,36 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         return kind(parameter_groups(module, recipe), **arguments)
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
-        raise ValueError(f"{kind.__name__}({given}) cannot be made: {error}") from None
+        raise ValueError(f"{kind.__name__}({given}) cannot be made: {error}") from error
+
+
+def _given(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimizer that was made already, or that a function makes; it must be over the module's own parameters."""
+    said = [k for k, v in (("lr", recipe.lr), ("weight_decay", recipe.weight_decay)) if v is not None]
+    said += list(recipe.arguments)
+    if said or recipe.decay != "all":
+        raise ValueError(
+            f"optimizer= holds an optimizer, or makes one, with settings of its own: leave {said[0] if said else 'decay'}"
+            " out of the recipe, or give the optimizer's class."
+        )
+    made: Any = recipe.optimizer
+    if not isinstance(made, torch.optim.Optimizer):
+        if not callable(made):
+            raise ValueError(f"optimizer={made!r} is neither a name nor an optimizer.")
+        made = made([p for p in module.parameters() if p.requires_grad])
+        if not isinstance(made, torch.optim.Optimizer):
+            raise ValueError(f"optimizer= made a {type(made).__name__}, not a torch.optim.Optimizer.")
+    own = {id(p) for p in module.parameters()}
+    held = [p for group in made.param_groups for p in group["params"]]
+    strange = [p for p in held if id(p) not in own]
+    if strange:
+        kind, name = type(made).__name__, type(module).__name__
+        raise ValueError(
+            f"{kind} holds {len(strange)} of {len(held)} tensors that are not parameters of this {name}, the first of"
+            f" shape {tuple(strange[0].shape)}: its steps would not train the module. Give the class:"
+            f" optimizer=torch.optim.{kind}, or make it over this module's parameters()."
+        )
+    return made
 
 
 def accepted(kind: type[torch.optim.Optimizer]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +13,35 @@ DECAYS = ("all", "weights")
 STARTS = ("as given", "zeros", "torch")
 PACES = ("epoch", "step")
 
+OptimizerLike = (
+    str | type[torch.optim.Optimizer] | torch.optim.Optimizer | Callable[[Iterable[Any]], torch.optim.Optimizer]
+)
 Schedule = str | type | tuple[Any, Mapping[str, Any]] | Callable[[torch.optim.Optimizer], Any]
 
 
-@dataclass(frozen=True, init=False)
+def _name(value: Any) -> str:
+    kind = value if callable(value) else type(value)
+    return str(getattr(kind, "__name__", type(value).__name__))
+
+
+def _same(value: Any, usual: Any) -> bool:
+    return value is usual or (not isinstance(value, Mapping) and bool(value == usual))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping) and any(isinstance(v, Tensor) for v in value.values()):
+        return "{...}"
+    return repr(value) if isinstance(value, str | int | float | Mapping | tuple) else _name(value)
+
+
+@dataclass(frozen=True, init=False, repr=False)
 class Recipe:
     """How to train: optimizer, learning rate, batches, epochs.
 
     optimizer : name ('sgd', 'vanilla', 'adam', 'adamw', 'rmsprop', 'adagrad', 'lbfgs', ... any of ``torch.optim``), or
-        a class.  'vanilla' is the loop by hand: ``params -= lr * grad`` in ``no_grad``.
+        a class.  'vanilla' is the loop by hand: ``params -= lr * grad`` in ``no_grad``.  Also a function of the
+        parameters that makes an optimizer, or one that was made already over the module's own parameters: it brings its
+        learning rate and weight decay, and is used up by one training.
     lr : learning rate; None for the optimizer's own default.
     weight_decay : the optimizer's; None for its own default (0 but for AdamW's 0.01).  A mapping from the last part of
         parameter names, {'weight': 0.1, 'bias': 0.0}, gives each its own; those not named have none.
@@ -40,7 +60,7 @@ class Recipe:
     arguments : every other keyword, passed on to the optimizer: momentum, nesterov, betas, ...
     """
 
-    optimizer: str | type[torch.optim.Optimizer]
+    optimizer: OptimizerLike
     lr: float | None
     weight_decay: float | Mapping[str, float] | None
     decay: str
@@ -56,7 +76,7 @@ class Recipe:
 
     def __init__(
         self,
-        optimizer: str | type[torch.optim.Optimizer] = "sgd",
+        optimizer: OptimizerLike = "sgd",
         *,
         lr: float | None = None,
         weight_decay: float | Mapping[str, float] | None = None,
@@ -78,6 +98,16 @@ class Recipe:
         }  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        """Only what is not as usual."""
+        name = self.optimizer if isinstance(self.optimizer, str) else _name(self.optimizer)
+        usual = vars(Recipe())
+        words = [
+            f"{key}={_short(value)}" for key, value in vars(self).items()
+            if key not in ("optimizer", "arguments") and (key == "epochs" or not _same(value, usual[key]))
+        ]  # fmt: skip
+        return f"Recipe({', '.join([repr(name), *words, *(f'{k}={v!r}' for k, v in self.arguments.items())])})"
 
     def but(self, **changes: Any) -> Recipe:
         """The same recipe with some settings changed: ``recipe.but(lr=0.01)``."""

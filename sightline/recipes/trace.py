@@ -76,6 +76,13 @@ class TrainingTrace(Trace):
         self.seconds.append(seconds)
         self.states.append(state)
 
+    def cut(self, last: int) -> None:
+        """Forget what was recorded after a step, and what was recorded in part only."""
+        lists = (self.step, self.epoch, self.batch_loss, self.learning_rate, self.seconds, self.states)
+        count = min(sum(step <= last for step in self.step), *(len(entries) for entries in lists))
+        for entries in lists:
+            del entries[count:]
+
     def _values(self, which: int) -> list[float]:
         if self._judged is None or len(self._judged) != len(self.step):
             judge = self.judge
@@ -131,7 +138,7 @@ class TrainingTrace(Trace):
 
     def __repr__(self) -> str:
         last = self.step[-1] if self.step else 0
-        return f"TrainingTrace({len(self)} of {last} steps recorded: {self.rule})"
+        return f"TrainingTrace({last:,} steps; recorded: the start and {max(len(self) - 1, 0):,} of them, {self.rule})"
 
 
 Record = str | int | Callable[[int], bool]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
 
+from sightline.data import column_names
 from sightline.losses import Loss
-from sightline.recipes.batches import make_batches
+from sightline.progress import Progress
+from sightline.recipes.batches import TensorBatches, make_batches
+from sightline.recipes.checks import check_module, check_rows
 from sightline.recipes.ending import finish
 from sightline.recipes.loop import Job, Moment, run
 from sightline.recipes.named_losses import as_loss_function
@@ -55,28 +58,52 @@ def train(
     engine : 'exact', or 'compiled' for linear modules with named optimizers and losses.
     record : which steps the trace holds, see ``recording``.
     """
+    if engine not in ENGINES:
+        raise ValueError(f"engine={engine!r}; choose one of {', '.join(map(repr, ENGINES))}.")
     recipe = Recipe() if recipe is None else recipe
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    batches = make_batches(data, recipe, parameters[0])
+    job = prepare(module, data, loss, recipe, record)
+    job.callback, job.time_limit = callback, time_limit
+    with Progress(quiet=progress is False) as line:
+        job.progress = _teller(line, job)
+        if engine == "compiled":
+            from sightline.recipes import compiled
+
+            compiled.run(job)
+        else:
+            run(job)
+        job.seconds = time.perf_counter() - job.begun
+        line.stage("certifying the end")
+        return finish(job, certify=certify, tol=tol, warn=warn)
+
+
+def prepare(module: nn.Module, data: Any, loss: Any, recipe: Recipe, record: Record) -> Job:
+    """Check everything, and make what the recipe names: a training that is ready to run."""
+    check_module(module)
+    if isinstance(recipe.epochs, bool) or not isinstance(recipe.epochs, int) or recipe.epochs < 1:
+        raise ValueError(f"epochs={recipe.epochs!r}; it must be a whole number, at least 1.")
     function = as_loss_function(loss)
+    batches = make_batches(data, recipe, next(module.parameters()))
+    if isinstance(batches, TensorBatches):
+        check_rows(batches.X, batches.y)
     begin(module, recipe)
     optimizer = make_optimizer(module, recipe)
     closure = needs_closure(type(optimizer)) if recipe.closure is None else recipe.closure
     total = None if batches.per_epoch is None else batches.per_epoch * recipe.epochs
     recorded, rule = recording(record, total, batches.per_epoch)
-    if engine not in ENGINES:
-        raise ValueError(f"engine={engine!r}; choose one of {', '.join(map(repr, ENGINES))}.")
-    job = Job(
-        module, batches, function, recipe, optimizer, make_scheduler(optimizer, recipe), closure, recorded,
-        TrainingTrace(rule), callback, None, time_limit,
-    )
-    if engine == "compiled":
-        from sightline.recipes import compiled
-
-        compiled.run(job)
-    else:
-        run(job)
-    return finish(job, loss, certify=certify, tol=tol, warn=warn)
+    scheduler = make_scheduler(optimizer, recipe)
+    job = Job(module, batches, function, recipe, optimizer, scheduler, closure, recorded, TrainingTrace(rule))
+    job.columns = column_names(data[0]) if isinstance(data, tuple | list) else None
+    return job
 
 
-__all__ = ["train", "torch"]
+def _teller(line: Progress, job: Job) -> Callable[[int, int, float], None] | None:
+    """What says how far the training is; None where nobody looks."""
+    if line.silent:
+        return None
+    total = None if job.batches.per_epoch is None else job.batches.per_epoch * job.recipe.epochs
+
+    def tell(step: int, epoch: int, loss: float) -> None:
+        of = f" of {total:,}" if total else ""
+        line.stage(f"step {step:,}{of} · epoch {epoch:,} of {job.recipe.epochs:,} · loss {loss:.4g}")
+
+    return tell
