@@ -171,13 +171,15 @@ def predict(**options: Any) -> None:
     run(**options)
 
 
-@main.command(short_help="The table of a model again.")
-@click.argument("model", type=click.Path())
-@click.option("--html", metavar="FILE", help="Write the report there.")
+@main.command(short_help="The table of a model again; a training and its replay.")
+@click.argument("model", metavar="MODEL_OR_TRAINING", type=click.Path())
+@click.option("--html", metavar="FILE", help="Write the report there, or the replay of a training.")
 @click.option("--all", "whole", is_flag=True, help="Print every coefficient, not the largest 30.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
 def show(**options: Any) -> None:
-    """Print the table of MODEL (a model file, or the folder that `fit` wrote)."""
+    """Print the table of a model (a model file, or the folder that `fit` wrote), or where a training went that
+    `sl.train` made and its `save` wrote.
+    """
     from sightline.commands.show import run
 
     run(**options)

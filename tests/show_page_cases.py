@@ -24,19 +24,20 @@ def hinge(z: Tensor, y: Tensor) -> Tensor:
 
 
 def noisy() -> Training:
-    np.random.seed(0)
+    random = np.random.RandomState(0)  # the case's own numbers
     n, d = 1000, 10
-    g = np.random.normal(size=d) / np.sqrt(d)
-    X = np.random.normal(size=(n, d)).astype(np.float32) / np.float32(np.sqrt(d))
+    g = random.normal(size=d) / np.sqrt(d)
+    X = random.normal(size=(n, d)).astype(np.float32) / np.float32(np.sqrt(d))
     y = np.where(X @ g > 0, 1.0, -1.0)
-    y[np.random.choice(n, 200, replace=False)] *= -1
+    y[random.choice(n, 200, replace=False)] *= -1
     data = torch.from_numpy(X), torch.from_numpy(y).float()[:, None]
     return train(linear(d), data, hinge, Recipe("sgd", lr=0.1, batch_size=32, epochs=20, shuffle=True, seed=0))
 
 
 def fahrenheit() -> Training:
     x = torch.arange(-100.0, 100.0)[:, None]
-    return train(linear(1), (x, (x > 32).float()), nn.BCEWithLogitsLoss(), Recipe("sgd", lr=0.1, batch_size=1, epochs=8))
+    recipe = Recipe("sgd", lr=0.1, batch_size=1, epochs=8)
+    return train(linear(1), (x, (x > 32).float()), nn.BCEWithLogitsLoss(), recipe)
 
 
 def two_points() -> Training:

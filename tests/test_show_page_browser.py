@@ -1,4 +1,4 @@
-"""The replay page in headless Chromium: it plays, steps and answers the keyboard, fits every width, and throws nothing."""
+"""The replay page in headless Chromium: it plays, steps, answers the keyboard, fits every width and throws nothing."""
 
 from __future__ import annotations
 
@@ -140,7 +140,8 @@ def test_the_keyboard_reaches_and_moves_everything(chromium, folder):
 def test_the_numbers_beside_are_those_of_the_step(chromium, folder):
     opened(chromium, folder, "line")
     chromium.run("go(12)")
-    shown = chromium.run("Object.fromEntries([...document.querySelectorAll('.now [id]')].map((e) => [e.id, e.textContent]))")
+    pairs = "[...document.querySelectorAll('.now [id]')].map((e) => [e.id, e.textContent])"
+    shown = chromium.run(f"Object.fromEntries({pairs})")
     wanted = chromium.run("readings(12)")
     assert shown == {f"now-{key}": text for key, text in wanted.items()}
     assert shown["now-step"] == "12" and shown["now-epoch"] == "1" and shown["now-rate"] == "0.01"

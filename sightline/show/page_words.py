@@ -8,7 +8,7 @@ from typing import Any
 
 from sightline.certificate import Certificate, Verdict
 from sightline.show.picture import count, number
-from sightline.show.replay import Replay
+from sightline.show.replay import Replay, Units
 from sightline.show.trajectories import recipe_label
 
 BESIDE = "optimum found beside it; "  # how ``certify`` begins its method
@@ -35,18 +35,14 @@ def words_of(source: Any, replay: Replay) -> Words:
     label = path.label if path is not None and path.label else "" if recipe is None else recipe_label(recipe)
     certificate = getattr(source, "certificate", None) if recipe is not None else None
     facts = []
-    minimised = getattr(source, "minimised", None)
     if recipe is not None:
-        told = str(getattr(minimised, "sentence", minimised) or "Nothing convex, so there is no optimum to prove.")
-        facts.append(("The problem", _sentence(told)))
-        meaning = getattr(source, "sentence", "").removeprefix(told).strip()
-        if meaning and (certificate is None or not meaning.startswith(certificate.verdict.name)):
-            facts.append(("That means", _sentence(meaning)))
-    if replay.path is None and replay.reason:
-        facts.append(("Not shown", _sentence(replay.reason)))
+        problem = getattr(getattr(source, "minimised", None), "sentence", "")
+        meaning = getattr(source, "sentence", "").removeprefix(f"The recipe minimises {problem}. ")
+        facts = [("It minimised", problem), ("Where it ended" if problem else "Why", meaning)]
     if certificate is not None:
-        facts.append(("Certificate", certified(certificate)))
+        facts.append(("Certificate", certified(certificate, replay.units)))
     headline, good = headline_of(certificate, replay)
+    facts = [(name, _sentence(text)) for name, text in facts if text]
     return Words(label or "A training", _lead(source, replay), headline, good, facts)
 
 
@@ -58,27 +54,27 @@ def headline_of(certificate: Certificate | None, replay: Replay) -> tuple[str, b
         end = replay.frames.gap[-1]
         told = "It has no certificate." if end is None else f"It ends {number(end)} above the certified optimum."
         return told, False
-    gap = number(certificate.gap)
+    gap = number(certificate.gap * replay.units.factor)
     if certificate.verdict in (Verdict.OPTIMAL, Verdict.NOT_UNIQUE):
         return f"It reached the optimum: within {gap} of the best that any weights can do.", True
     if certificate.verdict is Verdict.NO_MINIMUM:
         return f"There is no optimum to reach: the loss falls for ever, here by up to {gap} more.", False
     if not math.isfinite(certificate.gap):
         return "It ended where no bound on the distance from the optimum was reached.", False
-    relative = f" ({100 * certificate.relative_gap:.3g} %)" if 1e-4 < certificate.relative_gap < 100 else ""
-    return f"It stopped short: {gap}{relative} above the certified optimum.".replace("e-", "e−"), False
+    return f"It stopped short: {gap} above the certified optimum.", False
 
 
-def certified(certificate: Certificate) -> str:
-    """The certificate in words."""
+def certified(certificate: Certificate, units: Units) -> str:
+    """The certificate in words, in the recipe's units."""
     method = certificate.method.removeprefix(BESIDE)
     told = []
     if certificate.verdict is not Verdict.INACCURATE:  # the numbers say it better
         told.append(certificate.verdict.sentence)
     if math.isfinite(certificate.gap):
+        lowest = units(max(certificate.lower_bound, 0.0))
         told.append(
-            f"The objective is {number(certificate.value, 6)} at the end, and no weights go below"
-            f" {number(max(certificate.lower_bound, 0.0), 6)}."
+            f"What it minimised is {number(units(certificate.value), 6)} at the end, and no weights go below"
+            f" {number(lowest, 6)}."
         )
         beside = ", of the optimum that was found beside it" if certificate.method.startswith(BESIDE) else ""
         told.append(f"What proves it: {method}{beside}.")

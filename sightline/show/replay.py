@@ -28,6 +28,24 @@ MOST_OUTPUTS = 1000  # scores of a row; of more no row is shown
 
 
 @dataclass(frozen=True)
+class Units:
+    """value · factor + constant: an objective's value in the recipe's own units.  A ``Trajectory`` has the factor."""
+
+    factor: float
+    constant: float
+
+    @classmethod
+    def of(cls, source: Any, path: Trajectory | None) -> Units:
+        """Those of a training; of all else they are the objective's own."""
+        constant = getattr(getattr(source, "minimised", None), "constant", 0.0)
+        return cls(1.0 if path is None else path.factor, float(constant))
+
+    def __call__(self, value: Any) -> Any:
+        """A value, or several."""
+        return value * self.factor + self.constant
+
+
+@dataclass(frozen=True)
 class Replay:
     """A training, ready for its page.
 
@@ -35,6 +53,7 @@ class Replay:
     path : the weights at the frames, None where the training's problem is not one of a linear model or its rows are not
         known.  reason : then why.
     notes : sentences on what was left out or drawn otherwise.
+    units : from the objective's values to the recipe's own loss, in which all is told: ``nn.MSELoss`` is not halved.
     """
 
     data: dict[str, Any]
@@ -42,6 +61,7 @@ class Replay:
     path: Trajectory | None
     reason: str
     notes: list[str]
+    units: Units
 
 
 def replay_of(source: Any, data: Any = None) -> Replay:
@@ -67,7 +87,8 @@ def replay_of(source: Any, data: Any = None) -> Replay:
         raise PictureError("no step of the training was recorded: train with record='auto', or a number of steps.")
     chosen = thinned(steps)
     path = None if whole is None else _thinned(whole, chosen)
-    frames = _frames(whole, trace, steps, chosen)
+    units = Units.of(source, whole)
+    frames = _frames(whole, trace, steps, chosen, units)
     told: dict[str, Any] = {
         "version": VERSION, "frames": frames.as_dict(), "uneven": frames.uneven, "stepname": "step",
         "surface": None, "space": None, "scores": None, "weights": None, "shape": None, "optimum": None,
@@ -78,12 +99,13 @@ def replay_of(source: Any, data: Any = None) -> Replay:
     notes = [frames.rule]
     if path is not None:
         assert whole is not None
-        notes += _fill(told, path, frames, trace)
+        notes += _fill(told, path)
+        told["optimum"] = _optimum(path, trace is not None, units)
         if len(free_weights(path.objective)) > 1:
-            told["surface"] = surface(path, [whole.weights[i] for i in frames.places])
+            told["surface"] = surface(path, [whole.weights[i] for i in frames.places], units.constant)
         else:
             notes.append("The model has one weight, so there is no surface to draw.")
-    return Replay(told, frames, path, reason, notes)
+    return Replay(told, frames, path, reason, notes, units)
 
 
 def _thinned(path: Trajectory, chosen: Sequence[int]) -> Trajectory:
@@ -96,16 +118,18 @@ def _thinned(path: Trajectory, chosen: Sequence[int]) -> Trajectory:
     )  # fmt: skip
 
 
-def _frames(whole: Trajectory | None, trace: Any, steps: Sequence[int], chosen: list[int]) -> Frames:
+def _frames(
+    whole: Trajectory | None, trace: Any, steps: Sequence[int], chosen: list[int], units: Units
+) -> Frames:
     """The frames and the curves, with the numbers of the trace where there is one, else of the weights."""
     places = sorted({*thinned(steps, MOST_POINTS), *chosen})
     if trace is not None:
         known = {"epoch": trace.epoch, "rate": trace.learning_rate, "batch": trace.batch_loss, "loss": trace.loss,
-                 "gap": trace.gap}  # fmt: skip
+                 "gap": [gap * units.factor for gap in trace.gap]}  # fmt: skip
     else:
         assert whole is not None
         unknown = [math.nan] * len(steps)
-        bound, values = whole.optimum.value - whole.optimum.gap, whole.values
+        bound, values = whole.lowest - whole.factor * whole.optimum.gap, whole.values
         known = {"epoch": whole.epochs or unknown, "rate": unknown, "batch": unknown, "loss": values,
                  "gap": [max(v - bound, 0.0) for v in values]}  # fmt: skip
 
@@ -121,7 +145,7 @@ def _frames(whole: Trajectory | None, trace: Any, steps: Sequence[int], chosen: 
     )  # fmt: skip
 
 
-def _fill(told: dict[str, Any], path: Trajectory, frames: Frames, trace: Any) -> list[str]:
+def _fill(told: dict[str, Any], path: Trajectory) -> list[str]:
     """Add what is drawn of weights and rows; sentences on how."""
     objective = path.objective
     notes = []
@@ -130,7 +154,6 @@ def _fill(told: dict[str, Any], path: Trajectory, frames: Frames, trace: Any) ->
         notes = [rows.words, *_rows(told, path, rows)]
     else:
         notes.append(f"The rows are not shown: each has {objective.outputs:,} scores.")
-    told["optimum"] = _optimum(path, frames, trace)
     told["direction"] = _direction(path)
     told["bars"] = _bars(path)
     return notes
@@ -154,8 +177,11 @@ def _rows(told: dict[str, Any], path: Trajectory, rows: Sample) -> list[str]:
     return []
 
 
-def surface(path: Trajectory, weights: Sequence[Weights]) -> dict[str, Any]:
-    """The loss surface around a path, on a grid of at most ``GRID`` points each way, with these weights as the path."""
+def surface(path: Trajectory, weights: Sequence[Weights], constant: float) -> dict[str, Any]:
+    """The loss surface around a path, on a grid of at most ``GRID`` points each way, with these weights as the path.
+
+    constant : what the recipe's loss has besides.
+    """
     plane = plane_of([path])
     found = LossSurface.of([path], plane)
     line = plane.coordinates(torch.stack([w.flat().cpu() for w in weights])).tolist()
@@ -167,8 +193,8 @@ def surface(path: Trajectory, weights: Sequence[Weights]) -> dict[str, Any]:
         values = np.stack([np.interp(y, found.y, column) for column in values.T], axis=1)
     return {
         "x": shortened([found.x[0], found.x[-1]]), "y": shortened([found.y[0], found.y[-1]]),
-        "z": [shortened(row, 5) for row in values.tolist()], "levels": shortened(found.levels[1:]),
-        "lowest": short(found.levels[0]),
+        "z": [shortened(row, 5) for row in (values + constant).tolist()],
+        "levels": shortened([v + constant for v in found.levels[1:]]), "lowest": short(found.levels[0] + constant),
         "xname": found.x_name, "yname": found.y_name, "name": found.value_name, "share": short(found.share, 4),
         "path": [shortened(place, 5) for place in line],
         "optimum": None if found.optimum is None else shortened(found.optimum),
@@ -176,28 +202,15 @@ def surface(path: Trajectory, weights: Sequence[Weights]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _optimum(path: Trajectory, frames: Frames, trace: Any) -> dict[str, Any]:
-    """The certified optimum: its loss in the recipe's units (None where those are not the objective's times a number),
-    how closely it is known, and whether it is attained."""
+def _optimum(path: Trajectory, bare: bool, units: Units) -> dict[str, Any]:
+    """The certified optimum: its loss (``bare`` of the penalty, as a recipe's is, or with it), how closely the value is
+    known, and whether it is attained."""
     best = path.optimum
-    loss = best.value if best.weights is None else path.objective.evaluate(best.weights, keep_rows=False).loss
-    if trace is not None:
-        ratio = _ratio(path, frames)
-        loss = math.nan if ratio is None else loss * ratio
-    return {"loss": short(loss), "gap": short(best.gap), "attained": best.weights is not None}
-
-
-def _ratio(path: Trajectory, frames: Frames) -> float | None:
-    """The recipe's loss over the objective's, where it is the same number at all frames; the mean of 2 · ½ (z - y)² is
-    an example."""
-    found = []
-    for i in {0, len(path) // 2, len(path) - 1}:
-        mine, own = path.objective.evaluate(path.weights[i], keep_rows=False).loss, frames.loss[frames.at[i]]
-        if own is not None and mine > 0:
-            found.append(own / mine)
-    if not found or max(found) - min(found) > 1e-3 * abs(max(found)):
-        return None
-    return found[0]
+    loss = best.value
+    if bare and best.weights is not None:
+        loss = path.objective.evaluate(best.weights, keep_rows=False).loss
+    gap = short(best.gap * units.factor)
+    return {"loss": short(units(loss)), "gap": gap, "attained": best.weights is not None}
 
 
 def _direction(path: Trajectory) -> dict[str, Any] | None:
@@ -254,7 +267,8 @@ def _curve(loss: Loss, path: Trajectory, rows: Sample, scores: Scores) -> dict[s
     return {
         "x": shortened(x.tolist(), 5), "y": shortened(values.tolist(), 5),
         "range": shortened([-0.04 * top, 1.04 * top]),
-        "residual": not binary, "xname": "score towards the true class" if binary else "prediction less target",
+        "residual": not binary, "yname": "½ squared error of a row" if loss.name == "squared" else "loss of a row",
+        "xname": "score towards the true class" if binary else "prediction less target",
         "alt": f"The {loss.name.replace('_', ' ')} loss of a row by its "
         + ("score towards the true class" if binary else "residual") + ", with the rows shown on it.",
     }  # fmt: skip

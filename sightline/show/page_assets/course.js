@@ -146,7 +146,7 @@ views.score = (data) => {
     return s.residual ? z.map((v, i) => v - data.scores.target[i]) : margins(data, t);
   };
   return {
-    x: new Axis(s.x[0], s.x.at(-1)), y: new Axis(...s.range), xname: s.xname, yname: "loss of a row", right: 12,
+    x: new Axis(s.x[0], s.x.at(-1)), y: new Axis(...s.range), xname: s.xname, yname: s.yname, right: 12,
     still(plot) {
       plot.curve(s.x, s.y, "soft", 2);
       if (!s.residual) plot.segment(plot.px(0), plot.box.top, plot.px(0), plot.box.bottom, "soft", 1, [2, 3]);
