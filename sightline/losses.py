@@ -30,7 +30,10 @@ def xlogx(x: Tensor) -> Tensor:
 def log_of_product(q: Tensor) -> float:
     """Σ log q for numbers q in [0, 1], (n,), by one logarithm for eight of them; -inf where a product underflows."""
     m = len(q) // 8 * 8
-    return float(q[:m].view(8, -1).prod(0).log_().sum()) + float(q[m:].log().sum())
+    products = q[:m].view(8, -1).prod(0)
+    if m and float(products.min()) < torch.finfo(q.dtype).tiny:
+        return -math.inf
+    return float(products.log_().sum()) + float(q[m:].log().sum())
 
 
 class Loss(abc.ABC):
@@ -172,7 +175,7 @@ class Logistic(Loss):
         margin = z * y
         dual = margin.neg().sigmoid_()
         total = -log_of_product(margin.sigmoid_())
-        if not total > 1e-3 * len(z):  # losses so small, or a product of zero, want a logarithm each
+        if not 1e-3 * len(z) < total < math.inf:  # losses so small, or a product of zero, want a logarithm each
             total = float(torch.nn.functional.softplus((z * y).neg_(), threshold=40.0).sum())
         return total, dual.mul_(y).neg_()
 

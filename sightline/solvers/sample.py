@@ -16,7 +16,6 @@ curvature in a ball   let A hold only what curvature each row keeps while its sc
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -24,12 +23,11 @@ import torch
 from torch import Tensor
 
 from sightline.bounds import max_row_norm_squared, self_concordant
-from sightline.design_matrix import DenseDesign, gram_rows
+from sightline.design_matrix import gram_rows
 from sightline.objective import Evaluation, Objective, Weights
 from sightline.solvers.factor import cholesky
 
 UNIT = 2.0**-24  # of float32
-SMALLEST, LARGEST = 1e-24, 1e24  # mean squares of columns that float32 holds with room to spare
 MARGIN = 1.001  # for rounding in float64
 FINE = 1e-6  # relative gap for which a proof may cost a Gram matrix of the sample more
 FAR = 1e-3  # relative gap beyond which nobody asks for a proof
@@ -191,47 +189,6 @@ class Sample:
         extra = float(y.abs().max()) + (0.0 if offset is None else float(offset.abs().max()))
         reach = math.sqrt(float(self.at.row_sizes.max())) * float((weights.flat() * size).norm())
         return (self.part.p + 8) * unit * (reach + abs(float(weights.intercept)) + extra)
-
-
-def sampled(objective: Objective, m: int) -> Objective:
-    """The objective on m rows, one from each of m equal stretches, the same at every call; in float32 where its range
-    lets it."""
-    index = stratified(objective.n, m)
-    data, X = objective.data, objective.data.design.X
-    if X.device.type == "cpu":
-        rows = torch.from_numpy(X.numpy().take(index.numpy(), 0))  # a third of the time of torch's indexing
-    else:
-        rows = X[index.to(X.device)]
-    index = index.to(X.device)
-    if rows.dtype != torch.float32:
-        single = rows.float()
-        rows = single if _tame(single) else rows
-    elif not _tame(rows):
-        rows = rows.double()
-    part = replace(
-        data,
-        design=DenseDesign(rows),
-        y=data.y[index],
-        weight=None if data.weight is None else data.weight[index],
-        offset=None if data.offset is None else data.offset[index],
-    )
-    return replace(objective, data=part)
-
-
-def stratified(n: int, m: int) -> Tensor:
-    """m of n row numbers, one from each of m equal stretches, the same at every call, (m,) int64."""
-    generator = torch.Generator().manual_seed(m)
-    place = (torch.arange(m) + torch.rand(m, generator=generator, dtype=torch.float64)) * (n / m)
-    return place.long().clamp(max=n - 1)
-
-
-def _tame(rows: Tensor) -> bool:
-    """Whether float32 holds the squares of these columns well: from a few of the rows."""
-    some = rows[:: 1 + len(rows) // 256].double().square().mean(0)
-    some = some[some > 0]
-    if len(some) == 0 or not bool(torch.isfinite(rows.sum())):
-        return False
-    return SMALLEST < float(some.min()) <= float(some.max()) < LARGEST
 
 
 def curvature_gram(part: Objective, curvature: Tensor) -> tuple[Tensor, float]:

@@ -21,7 +21,8 @@ from sightline.solvers.base import Solver, Step
 from sightline.solvers.factor import cholesky
 from sightline.solvers.newton import Newton
 from sightline.solvers.quasi_newton import InverseHessian
-from sightline.solvers.sample import FINE, Sample, sampled
+from sightline.solvers.rows import sampled
+from sightline.solvers.sample import FINE, Sample
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class SampledNewton(Solver):
             sizes = [rows]
         factor = None
         for m in reversed(sizes):
-            part = sampled(objective, m)
+            part = sampled(objective, m, single=True)
             # A sample's optimum is off by its sampling error; nearer than a tenth of it is work for nothing.
             enough = 0.05 * (objective.p + 1) / m
             # A few rows may be separable where all are not: half an observation more for each coefficient keeps the
