@@ -85,6 +85,7 @@ def main() -> None:
     sightline predict MODEL new.csv             predictions for new rows
     sightline show MODEL                        the table again
     sightline certify MODEL data.csv            how far the model is from the best on that data
+    sightline tour                              five trainings that fell short, run here and explained
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -204,6 +205,21 @@ def certify(ctx: click.Context, /, **options: Any) -> None:
     from sightline.commands.certify import run
 
     ctx.exit(run(**options))
+
+
+@main.command(short_help="Five trainings that fell short, run here and explained.")
+@click.argument("case", required=False)
+@click.option("--out", metavar="DIR", help="Write the page there as well: the pictures, and trainings to replay.")
+@click.option("--short", is_flag=True, help="The outcomes alone, in a few seconds.")
+def tour(**options: Any) -> None:
+    """Run the founding cases and tell what came out: what was tried, what it gave, what the optimum is, why it fell
+    short, and what reaches it. Every number is computed on the spot.
+
+    CASE is one of them by number or name: 1 hinge, 2 fahrenheit, 3 two-points, 4 line, 5 iris. Without it all are told.
+    """
+    from sightline.commands.tour import run
+
+    run(**options)
 
 
 if __name__ == "__main__":

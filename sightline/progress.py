@@ -17,10 +17,14 @@ DELAY = 1.0  # seconds before anything is shown
 
 
 class Progress:
-    """A line that says what goes on; the callback of a fit."""
+    """A line that says what goes on; the callback of a fit.  hint : what the line ends with."""
 
-    def __init__(self, file: IO[str] | None = None, *, delay: float = DELAY, quiet: bool = False) -> None:
+    def __init__(
+        self, file: IO[str] | None = None, *, delay: float = DELAY, quiet: bool = False,
+        hint: str = "Ctrl-C keeps the best so far",
+    ) -> None:
         self.file = sys.stderr if file is None else file
+        self.hint = hint
         self.delay = delay
         self.silent = quiet or not self.file.isatty()
         self.begun = time.perf_counter()
@@ -58,7 +62,7 @@ class Progress:
         from rich.text import Text
 
         seconds = time.perf_counter() - self.begun
-        words = f"{self._what} · {seconds:.0f} s · Ctrl-C keeps the best so far"
+        words = f"{self._what} · {seconds:.0f} s · {self.hint}"
         return Text(words, no_wrap=True, overflow="ellipsis")
 
     def stage(self, what: str) -> None:
