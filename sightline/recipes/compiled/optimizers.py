@@ -97,7 +97,7 @@ def write_back(optimizer: torch.optim.Optimizer, parameter: Tensor, settings: Se
     """Leave the optimizer's state as if it had taken the steps itself."""
     if not settings.count:
         return
-    group, state = optimizer.param_groups[group_number(optimizer, parameter)], optimizer.state[parameter]
+    group = optimizer.param_groups[group_number(optimizer, parameter)]
     needed = {
         SGD: (group.get("momentum", 0) != 0,),
         ADAM: (True, True, group.get("amsgrad")),
@@ -105,12 +105,15 @@ def write_back(optimizer: torch.optim.Optimizer, parameter: Tensor, settings: Se
         ADAGRAD: (True,),
         BY_HAND: (),
     }[settings.optimizer]
+    if not any(needed):
+        return
+    state = optimizer.state[parameter]
     for name, buffer, used in zip(BUFFERS[settings.optimizer], settings.state, needed):
         if used:
             shape = tuple(reversed(parameter.shape)) if turned else parameter.shape
             own = buffer.reshape(shape)
             state[name] = (own.T if turned else own).clone(memory_format=torch.contiguous_format)
-    if settings.optimizer not in (SGD, BY_HAND):
+    if settings.optimizer != SGD:
         state["step"] = torch.tensor(float(settings.count), dtype=_step_dtype())
 
 

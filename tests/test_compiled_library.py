@@ -1,0 +1,174 @@
+"""The compiled loop as a file: built once, kept, built anew where it is damaged, and done without where it must be."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from sightline.recipes import Recipe, train
+from sightline.recipes.compiled import engine, library
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = pytest.mark.skipif(
+    not any(shutil.which(name) for name in library.COMPILERS), reason="there is no C compiler here"
+)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """A cache of the test's own, with nothing in it."""
+    monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(engine, "COMPILING", 0.0)
+    library.forget()
+    yield tmp_path / "cache"
+    library.forget()
+
+
+def trained():
+    X = torch.linspace(-1, 1, 40).reshape(-1, 1)
+    module = nn.Linear(1, 1)
+    with torch.no_grad():
+        module.weight.fill_(0.5)
+        module.bias.fill_(0.1)
+    return train(module, (X, 2 * X + 1), nn.MSELoss(), Recipe(lr=0.1, batch_size=8, epochs=40), engine="compiled",
+                 certify=False)  # fmt: skip
+
+
+def built(folder):
+    return sorted(folder.glob("training-*.so"))
+
+
+def test_it_is_built_once_and_kept(own_cache):
+    assert trained().engine == "compiled"
+    (path,) = built(own_cache)
+    assert library.is_built(torch.float32) and not library.is_built(torch.float64)
+    before = path.stat().st_mtime_ns
+    library.forget()
+    assert trained().engine == "compiled"
+    assert built(own_cache) == [path] and path.stat().st_mtime_ns == before
+    assert [p.name for p in own_cache.iterdir()] == [path.name]  # nothing else is left behind
+    if os.name != "nt":
+        assert own_cache.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x7fELF garbage", None], ids=["empty", "garbage", "cut off"])
+def test_a_damaged_file_is_built_anew(own_cache, damage):
+    # A library that is loaded must not be overwritten, so this one is built but not loaded.
+    command = library._command(torch.float32)
+    own_cache.mkdir(mode=0o700)
+    path = library._build(command, own_cache, library._key(command))
+    good = path.read_bytes()
+    path.write_bytes(good[: len(good) // 2] if damage is None else damage)
+    assert trained().engine == "compiled"
+    assert path.read_bytes() == good
+
+
+def test_a_file_with_the_right_digest_that_is_no_library_is_built_anew(own_cache):
+    command = library._command(torch.float32)
+    own_cache.mkdir(mode=0o700)
+    false = own_cache / "new.so"
+    false.write_bytes(b"no library")
+    false = false.rename(own_cache / f"training-{library._key(command)}-{library._digest(false)}.so")
+    assert trained().engine == "compiled"
+    assert not false.exists() and len(built(own_cache)) == 1
+
+
+def test_without_a_compiler_the_exact_engine_runs_and_the_result_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CC", raising=False)
+    result = trained()
+    assert result.engine == "exact, because no C compiler was found (looked for $CC, cc, gcc, clang)"
+    assert result.n_iter == 200 and "no C compiler" in str(result)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="uses a shell script as a compiler")
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'training.c:1:1: error: not today' >&2; exit 1", "not today"),
+        ("exit 0", "it wrote no file"),
+        ("sleep 60", "did not finish within 0.2 s"),
+    ],
+    ids=["fails", "writes nothing", "hangs"],
+)
+def test_a_compiler_that_does_not_work(own_cache, tmp_path, monkeypatch, script, said):
+    fake = tmp_path / "fake-cc"
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("CC", str(fake))
+    if "sleep" in script:
+        monkeypatch.setattr(library, "TIMEOUT", 0.2)
+    result = trained()
+    assert result.engine.startswith(f"exact, because {fake} ") and said in result.engine
+    assert list(own_cache.iterdir()) == []
+    assert trained().engine == result.engine  # not tried again
+
+
+@pytest.mark.skipif(os.name == "nt", reason="uses a shell script as a compiler")
+def test_a_compiler_that_writes_something_else(tmp_path, monkeypatch):
+    fake = tmp_path / "fake-cc"
+    fake.write_text('#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\necho no library > "$2"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("CC", str(fake))
+    assert "cannot be loaded" in trained().engine
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
+    """The library is built in a private place for this process alone."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "file" / "cache"))
+    assert trained().engine == "compiled"
+    assert (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_a_folder_that_others_may_write_is_not_used(own_cache):
+    own_cache.mkdir()
+    own_cache.chmod(0o777)
+    assert trained().engine == "compiled"
+    assert list(own_cache.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing_and_the_exact_engine_runs(own_cache, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    result = trained()
+    assert "No space left on device" in result.engine and result.n_iter == 200
+    assert list(own_cache.iterdir()) == []
+
+
+def test_a_short_training_does_not_compile(own_cache, monkeypatch):
+    monkeypatch.setattr(engine, "COMPILING", 1e9)
+    assert "less than compiling would take" in trained().engine
+    assert not own_cache.exists()
+
+
+def test_two_processes_build_at_once(own_cache):
+    code = (
+        "import torch\n"
+        "from sightline.recipes.compiled import library\n"
+        "print(library.load(torch.float32)._name)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[0].strip() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    files = [str(path) for path in own_cache.iterdir()]
+    assert set(said) <= set(files) and all(name.endswith(".so") for name in files)
+    assert hasattr(ctypes.CDLL(said[0]), library.SYMBOL)
+
+
+def test_the_source_is_part_of_the_package():
+    assert library._source().startswith(b"/* The loop of a training")
