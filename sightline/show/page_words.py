@@ -68,7 +68,7 @@ def certified(certificate: Certificate, units: Units) -> str:
     """The certificate in words, in the recipe's units."""
     method = certificate.method.removeprefix(BESIDE)
     told = []
-    if certificate.verdict is not Verdict.INACCURATE:  # the numbers say it better
+    if certificate.verdict not in (Verdict.INACCURATE, Verdict.NO_MINIMUM):  # the headline says those
         told.append(certificate.verdict.sentence)
     if math.isfinite(certificate.gap):
         lowest = units(max(certificate.lower_bound, 0.0))
@@ -76,10 +76,11 @@ def certified(certificate: Certificate, units: Units) -> str:
             f"What it minimised is {number(units(certificate.value), 6)} at the end, and no weights go below"
             f" {number(lowest, 6)}."
         )
-        beside = ", of the optimum that was found beside it" if certificate.method.startswith(BESIDE) else ""
-        told.append(f"What proves it: {method}{beside}.")
     if certificate.witness is not None:
         told.append(_sentence(certificate.witness.text))
+    elif math.isfinite(certificate.gap):
+        beside = " of the optimum, which was found beside it" if certificate.method.startswith(BESIDE) else ""
+        told.append(f"What proves it: the {method}{beside}.")
     return " ".join(told)
 
 

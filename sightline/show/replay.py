@@ -15,13 +15,14 @@ from sightline.objective import Weights
 from sightline.show.picture import PictureError, percent
 from sightline.show.pictures.loss_surface import LossSurface
 from sightline.show.pictures.norm_and_direction import NormAndDirection
-from sightline.show.plane import free_weights, plane_of, weight_names
+from sightline.show.plane import Plane, free_weights, plane_of, weight_names
 from sightline.show.replay_frames import MOST_POINTS, Frames, short, shortened, thinned
 from sightline.show.replay_space import Sample, Scores, class_names, classes_of, flat, sample, space
 from sightline.show.trajectories import Trajectory, trajectory
 
 VERSION = 1
 GRID = 51  # points of the surface each way
+FEW = 40  # steps that the view of the surface is laid around
 BARS = 12  # coefficients shown one by one
 MOST_LABELS = 8  # classes named
 MOST_OUTPUTS = 1000  # scores of a row; of more no row is shown
@@ -183,7 +184,7 @@ def surface(path: Trajectory, weights: Sequence[Weights], constant: float) -> di
     constant : what the recipe's loss has besides.
     """
     plane = plane_of([path])
-    found = LossSurface.of([path], plane)
+    found = LossSurface.of([_outline(path, plane)], plane)
     line = plane.coordinates(torch.stack([w.flat().cpu() for w in weights])).tolist()
     top = 3 * abs(found.levels[-1]) + 1  # all above the highest contour are alike
     values = np.nan_to_num(np.asarray(found.value), nan=top, posinf=top).clip(max=top)
@@ -200,6 +201,13 @@ def surface(path: Trajectory, weights: Sequence[Weights], constant: float) -> di
         "optimum": None if found.optimum is None else shortened(found.optimum),
         "ray": None if found.ray is None else shortened(found.ray), "alt": found.alternative,
     }  # fmt: skip
+
+
+def _outline(path: Trajectory, plane: Plane) -> Trajectory:
+    """Few steps of a path that reach as far as all of them do in the plane: what a view around it needs."""
+    places = plane.coordinates(path.flat.cpu())
+    outer = {int(i) for i in torch.cat([places.argmin(0), places.argmax(0)])}
+    return _thinned(path, sorted(outer.union(thinned(path.steps, FEW))))
 
 
 def _optimum(path: Trajectory, bare: bool, units: Units) -> dict[str, Any]:

@@ -23,9 +23,9 @@ views.surface = (data) => {
     still(plot) {
       bands(plot, grid, s.levels.length);
       for (let k = 1; k <= s.levels.length; k++) isoline(plot, grid, k);
-      legend(plot, s.levels);
       if (s.ray) ray(plot, s.ray);
       plot.curve(xs, ys, "ink", 1, { alpha: 0.45 });
+      legend(plot, s.levels);
     },
     moving(plot, t) {
       const now = at[t];
