@@ -144,6 +144,9 @@ def test_the_numbers_beside_are_those_of_the_step(chromium, folder):
     shown = chromium.run(f"Object.fromEntries({pairs})")
     wanted = chromium.run("readings(12)")
     assert shown == {f"now-{key}": text for key, text in wanted.items()}
+    assert chromium.run("document.getElementById('told').textContent") == (
+        f"Step 12: loss {wanted['loss']}, gap {wanted['gap']}."
+    )
     assert shown["now-step"] == "12" and shown["now-epoch"] == "1" and shown["now-rate"] == "0.01"
     assert chromium.run("document.getElementById('slider').getAttribute('aria-valuetext')") == "step 12 of 120"
 

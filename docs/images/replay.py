@@ -28,7 +28,7 @@ def line() -> sl.Training:
 
 with tempfile.TemporaryDirectory() as folder, browser() as chromium:
     page = sl.show.report(line(), Path(folder) / "replay.html")
-    chromium.open(page, 1280, 1080)
-    chromium.run("go(36)")
+    chromium.open(page, 1280, 1330)
+    chromium.run("go(58)")
     chromium.picture(HERE / "replay.png")
     assert chromium.errors == []

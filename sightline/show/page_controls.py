@@ -45,5 +45,6 @@ def controls(replay: Replay) -> str:
         f'<button type="button" id="play">Play</button>{"".join(map(button, _ICONS))}'
         '<input type="range" id="slider" min="0" max="0" step="1" value="0" aria-label="Step of the training">'
         f'<select id="speed" aria-label="Speed">{speeds}</select></div>'
-        f'<dl class="now">{now}</dl></div><p class="keys">{keys}</p>'
+        f'<dl class="now">{now}</dl></div><p class="hidden" id="told" role="status"></p>'
+        f'<p class="keys">{keys}</p>'
     )

@@ -173,9 +173,11 @@ def _rows(told: dict[str, Any], path: Trajectory, rows: Sample) -> list[str]:
     told["curve"] = _curve(objective.loss, path, rows, scores)
     if told["space"]["kind"] in ("plane", "lanes", "line"):
         told["weights"] = [flat(w, rows.ones) for w in path.weights]
-    elif scores.error > 2e-3:
-        return [f"Scores are drawn to within {percent(scores.error)} of their range."]
-    return []
+        return []
+    notes = ["The rows are drawn by their scores, for which any number of features leaves room."]
+    if scores.error > 2e-3:
+        notes.append(f"Scores are drawn to within {percent(scores.error)} of their range.")
+    return notes
 
 
 def surface(path: Trajectory, weights: Sequence[Weights], constant: float) -> dict[str, Any]:

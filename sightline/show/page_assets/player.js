@@ -56,7 +56,7 @@ function play(on) {
   button.textContent = state.playing ? "Pause" : "Play";
   button.dataset.playing = state.playing;
   if (!state.playing) {
-    show(state.frame);
+    go(state.frame);
     return;
   }
   if (state.frame === last) show(0);
@@ -67,7 +67,7 @@ function play(on) {
 
 function tick(now) {
   if (!state.playing) return;
-  const frame = state.from + Math.floor(((now - state.since) * pace()) / 1000);
+  const frame = state.from + Math.max(0, Math.floor(((now - state.since) * pace()) / 1000));
   if (frame !== state.frame) show(frame);
   if (state.frame >= last) play(false);
   else requestAnimationFrame(tick);
@@ -76,6 +76,13 @@ function tick(now) {
 function go(frame) {
   if (state.playing) play(false);
   show(frame);
+  tell();
+}
+
+// What a screen reader says of the step that was gone to.
+function tell() {
+  const now = readings(state.frame);
+  byId("told").textContent = `Step ${now.step}: loss ${now.loss}` + (now.gap === "–" ? "." : `, gap ${now.gap}.`);
 }
 
 function speed(by) {
