@@ -18,6 +18,7 @@ from sightline.report.writing import GENERATOR, write_text
 from sightline.result import Result
 from sightline.show.page_figures import more, stage
 from sightline.show.page_words import Words, words_of
+from sightline.show.picture import PictureError
 from sightline.show.replay import Replay, replay_of
 from sightline.show.themes import DARK, LIGHT, Theme
 
@@ -44,7 +45,9 @@ def report(source: Any, path: str | os.PathLike[str], data: Any = None) -> Path:
     if isinstance(source, Result) and not hasattr(source, "recipe"):
         from sightline.report import report as fitted
 
-        return fitted(source, place, *(data if data is not None else ()))
+        if data is not None and not (isinstance(data, tuple | list) and len(data) == 2):
+            raise PictureError("data= takes the pair (X, y) that the model was fitted on.")
+        return fitted(source, place, *(data or ()))
     write_text(place, page(source, data))
     return place
 

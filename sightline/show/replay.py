@@ -16,7 +16,7 @@ from sightline.show.picture import PictureError, percent
 from sightline.show.pictures.loss_surface import LossSurface
 from sightline.show.pictures.norm_and_direction import NormAndDirection
 from sightline.show.plane import Plane, free_weights, plane_of, weight_names
-from sightline.show.replay_frames import MOST_POINTS, Frames, short, shortened, thinned
+from sightline.show.replay_frames import MOST_FRAMES, MOST_POINTS, Frames, short, shortened, thinned
 from sightline.show.replay_space import Sample, Scores, class_names, classes_of, flat, sample, space
 from sightline.show.trajectories import Trajectory, trajectory
 
@@ -123,7 +123,7 @@ def _frames(
     whole: Trajectory | None, trace: Any, steps: Sequence[int], chosen: list[int], units: Units
 ) -> Frames:
     """The frames and the curves, with the numbers of the trace where there is one, else of the weights."""
-    places = sorted({*thinned(steps, MOST_POINTS), *chosen})
+    places = sorted({*thinned(steps, MOST_POINTS - MOST_FRAMES), *chosen})
     if trace is not None:
         known = {"epoch": trace.epoch, "rate": trace.learning_rate, "batch": trace.batch_loss, "loss": trace.loss,
                  "gap": [gap * units.factor for gap in trace.gap]}  # fmt: skip
