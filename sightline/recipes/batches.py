@@ -26,6 +26,11 @@ class Batches:
     per_epoch: int | None
     generator: torch.Generator | None = None
 
+    @property
+    def generators(self) -> list[torch.Generator]:
+        """The generators of their own from which orders are drawn."""
+        return [] if self.generator is None else [self.generator]
+
     def epoch(self) -> Iterator[Batch]:
         """The batches of the next epoch."""
         raise NotImplementedError
@@ -75,6 +80,12 @@ class LoaderBatches(Batches):
         sized = not isinstance(loader.dataset, IterableDataset)
         self.rows = len(loader.dataset) if sized else None  # type: ignore[arg-type]
         self.per_epoch = len(loader) if sized else None
+
+    @property
+    def generators(self) -> list[torch.Generator]:
+        samplers = (self.loader.sampler, getattr(self.loader.batch_sampler, "sampler", None))
+        found = [self.generator, *(getattr(sampler, "generator", None) for sampler in samplers)]
+        return list({id(g): g for g in found if g is not None}.values())
 
     def epoch(self) -> Iterator[Batch]:
         for batch in self.loader:

@@ -91,8 +91,9 @@ def _examine(job: Job, X: Tensor | None, y: Tensor | None) -> tuple[LinearMap | 
         weights = linear.weights(job.snapshot(), problem.difference)
         with quiet(job.module):
             own = float(job.loss(job.module(X), y))
-        ours = problem.factor * problem.objective.evaluate(weights, keep_rows=False).loss
-        problem = replace(problem, constant=own - ours if math.isfinite(own) else 0.0)
+        if math.isfinite(own):  # rates overflow where the training diverged
+            ours = problem.factor * problem.objective.evaluate(weights, keep_rows=False).loss
+            problem = replace(problem, constant=own - ours)
     return linear, problem
 
 

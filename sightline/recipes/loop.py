@@ -58,7 +58,7 @@ class Job:
     resumed : puts the random numbers where the training stopped; called once, when its batches are there again.
     steps : taken so far.  stopped, detail : why it ended early, in a word and in a sentence.
     begun : when it started, by ``time.perf_counter``, less what it took before it was resumed.  seconds : what it took.
-    columns : names of X's columns.
+    columns : names of X's columns.  epoch_sum : losses of the epoch's batches so far, added up.
     """
 
     module: nn.Module
@@ -83,6 +83,7 @@ class Job:
     resumed: Callable[[], None] | None = None
     columns: tuple[str, ...] | None = None
     seconds: float = 0.0
+    epoch_sum: float = 0.0
 
     @property
     def state(self) -> list[Tensor]:
@@ -129,8 +130,11 @@ class Loop:
             self._epochs()
             if not self.kept.finite():
                 raise Diverged(self.value)
-            if job.keeper is not None and job.steps:
+            if job.keeper is not None and job.stopped:
                 job.keeper.keep(job, self.epoch, self.number)
+            elif job.keeper is not None:
+                job.keeper.begin_epoch(job)
+                job.keeper.keep(job, job.recipe.epochs + 1, 0)
         except KeyboardInterrupt:
             job.stopped = "interrupted"
             job.trace.cut(job.steps)
@@ -150,7 +154,8 @@ class Loop:
         per_step = job.scheduler is not None and recipe.schedule_per == "step"
         for epoch in range(job.done[0], recipe.epochs + 1):
             self.epoch = epoch
-            total, count = 0.0, 0
+            if epoch > job.done[0] or not job.done[1]:
+                job.epoch_sum = 0.0
             if keeper is not None:
                 keeper.begin_epoch(job)
             for number, batch in self._remaining():
@@ -161,7 +166,7 @@ class Loop:
                 self.value = loss = take(*batch)
                 job.steps += 1
                 self.within = False
-                total, count = total + loss, count + 1
+                job.epoch_sum += loss
                 if per_step:
                     advance(job.scheduler, loss)
                 if job.recorded(job.steps):
@@ -183,7 +188,7 @@ class Loop:
             if self._ended_early():
                 return
             if job.scheduler is not None and not per_step:
-                advance(job.scheduler, total / max(count, 1))
+                advance(job.scheduler, job.epoch_sum / max(self.number, 1))
 
     def _remaining(self) -> Iterator[tuple[int, Batch]]:
         """The batches of this epoch and their numbers, without those done before the training was resumed."""

@@ -136,8 +136,8 @@ def _given(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     said += list(recipe.arguments)
     if said or recipe.decay != "all":
         raise ValueError(
-            f"optimizer= holds an optimizer, or makes one, with settings of its own: leave {said[0] if said else 'decay'}"
-            " out of the recipe, or give the optimizer's class."
+            f"optimizer= holds an optimizer, or makes one, with settings of its own: leave {(said or ['decay'])[0]} out"
+            " of the recipe, or give the optimizer's class."
         )
     made: Any = recipe.optimizer
     if not isinstance(made, torch.optim.Optimizer):

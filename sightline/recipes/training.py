@@ -13,6 +13,7 @@ from sightline.data import column_names
 from sightline.losses import Loss
 from sightline.progress import Progress
 from sightline.recipes.batches import TensorBatches, make_batches
+from sightline.recipes.checkpoint import Checkpoints
 from sightline.recipes.checks import check_module, check_rows
 from sightline.recipes.ending import finish
 from sightline.recipes.loop import Job, Moment, run
@@ -36,7 +37,7 @@ def train(
     engine: str = "exact",
     record: Record = "auto",
     checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: float | str | None = None,
+    checkpoint_every: int | None = None,
     callback: Callable[[Moment], bool | None] | None = None,
     progress: bool | None = None,
     time_limit: float | None = None,
@@ -63,6 +64,12 @@ def train(
     recipe = Recipe() if recipe is None else recipe
     job = prepare(module, data, loss, recipe, record)
     job.callback, job.time_limit = callback, time_limit
+    if checkpoint is not None:
+        if engine != "exact":
+            raise ValueError("checkpoint= is kept by engine='exact' only; leave one of the two out.")
+        keeper = Checkpoints(checkpoint, checkpoint_every)
+        keeper.resume(job)
+        job.keeper = keeper
     with Progress(quiet=progress is False) as line:
         job.progress = _teller(line, job)
         if engine == "compiled":
