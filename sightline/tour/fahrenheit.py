@@ -23,6 +23,7 @@ POSTED = Recipe("sgd", lr=0.1, batch_size=1, epochs=1000)
 EXACT_EPOCHS = 5  # as many of the posted epochs are run by torch itself, to compare
 SHOWN = (1, 10, 100, 1000)
 LONG_EPOCHS = 9000  # enough for all rows to be right
+LONGEST_EPOCHS = 100_000
 SCALED = Recipe("sgd", lr=10.0, epochs=100)
 
 
@@ -70,8 +71,10 @@ class Facts:
     course : the posted run after some epochs.  rows : how many temperatures there are.
     curvature : largest curvature the mean loss can have, in degrees as they are and scaled.
     all_right : first epoch from which on every row is right at each recorded end of an epoch; None in the short form.
+    far : the posted run's boundary after ``LONGEST_EPOCHS``; None in the short form.
     margin : (weight, bias) of the widest margin.
-    certificate : of the formula's weights 5/9 and -160/9.  formula : those weights.
+    certificate : of the formula's weights 5/9 and -160/9.  formula : those weights.  rounded : the boundary of the
+        asker's numbers, 0.5555 and -17.7777.
     scaled : the scaled run, first at the step from which on every row is right, then at its end; weights for degrees.
     """
 
@@ -80,9 +83,11 @@ class Facts:
     course: tuple[Moment, ...]
     curvature: tuple[float, float]
     all_right: int | None
+    far: float | None
     margin: tuple[float, float]
     certificate: Certificate
     formula: Moment
+    rounded: float
     scaled: tuple[Moment, Moment]
     runs: dict[str, Any] = field(repr=False, compare=False)
 
@@ -110,9 +115,11 @@ def facts(short: bool = False) -> Facts:
         course=tuple(m for m in course if m.at in SHOWN),
         curvature=(_curvature(x), _curvature((x - mean) / spread)),
         all_right=None if long is None else _for_good(_moments(long, x, y, len(x))).at,
+        far=None if short else _longest(x, y),
         margin=(float(widest.weight), float(widest.bias)),
         certificate=certify(formula, x.double(), y[:, 0], loss="logistic"),
         formula=Moment(0, float((((w * x + b) > 0) == (y > 0)).double().mean()), w, b),
+        rounded=17.7777 / 0.5555,
         scaled=(_for_good(steps), steps[-1]),
         runs={"posted": posted, "scaled": scaled, "long": long, "course": course},
     )
@@ -127,6 +134,11 @@ def _late(step: int) -> bool:
 def _train(x: Tensor, y: Tensor, recipe: Recipe, engine: str, record: Any = "epochs") -> Training:
     torch.manual_seed(0)
     return train(Posted(), (x, y), nn.BCELoss(), recipe, engine=engine, record=record)
+
+
+def _longest(x: Tensor, y: Tensor) -> float:
+    run = _train(x, y, POSTED.but(epochs=LONGEST_EPOCHS), "compiled", record="ends")
+    return -float(run.bias) / float(run.weight)
 
 
 def _moments(run: Training, x: Tensor, y: Tensor, per_epoch: int) -> list[Moment]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sightline.tour.fahrenheit import EXACT_EPOCHS, FREEZING, POSTED, SCALED, Facts
+from sightline.tour.fahrenheit import EXACT_EPOCHS, FREEZING, LONGEST_EPOCHS, POSTED, SCALED, Facts
 from sightline.tour.story import (
     BEST,
     GAVE,
@@ -63,11 +63,13 @@ def story(f: Facts) -> Story:
             f" verdict of the certificate is {f.certificate.verdict.name}. What exists is the best boundary, half way"
             f" between the last cold degree and the first warm one: {n_(-b / w, 4)} (weight {n_(w, 3)}, bias"
             f" {n_(b, 3)}).",
-            f"And the asker was right: the model built from the formula, weight 5/9 and bias −160/9, has"
+            f"And the asker was right. Rounded, as in the post, 0.5555 and −17.7777 put the boundary at"
+            f" {n_(f.rounded, 5)}. The model built from the formula, weight 5/9 and bias −160/9, has"
             f" its boundary at {n_(f.formula.boundary, 4)} and {share(f.formula.right)} of the answers right. Its loss"
             f" is {n_(f.certificate.value, 4)}, and all that could make it smaller is longer weights.",
             Code(
-                "model[0].load_state_dict({\"weight\": torch.tensor([[5 / 9]]), \"bias\": torch.tensor([-160 / 9])})\n"
+                "state = {\"weight\": torch.tensor([[5 / 9]]), \"bias\": torch.tensor([-160 / 9])}\n"
+                "model[0].load_state_dict(state)\n"
                 'sl.certify(model, x, y, loss="logistic")'
             ),
         )),
@@ -113,11 +115,12 @@ def _to(difference: float) -> str:
 
 
 def _long(f: Facts) -> tuple[Part, ...]:
-    if f.all_right is None:
+    if f.all_right is None or f.far is None:
         return ()
     return (
         f"Patience helps, at a price: every answer is right from epoch {f.all_right:,} on, after"
-        f" {f.all_right * f.rows:,} steps.",
+        f" {f.all_right * f.rows:,} steps. After {LONGEST_EPOCHS:,} epochs the boundary is at {n_(f.far, 4)} and still"
+        f" creeping towards {n_(-f.margin[1] / f.margin[0], 3)}.",
     )
 
 
@@ -143,4 +146,4 @@ def _by_epoch(f: Facts, theme: str) -> Any:
 def _norm(f: Facts, theme: str) -> Any:
     from sightline import show
 
-    return show.norm_and_direction(f.runs["long"] or f.runs["posted"], theme=theme)
+    return show.norm_and_direction(f.runs["posted"], theme=theme)

@@ -91,6 +91,7 @@ class Facts:
     certificate, accuracy, recall, precision : of the hinge loss's optimum.
     course : (step, distance from the optimum) of gradient descent on the right loss.
     ways : models for the recall that was wanted; empty in the short form.
+    price : what the last of them would lose for each unit that its constraint were wider; None in the short form.
     """
 
     positives: int
@@ -104,6 +105,7 @@ class Facts:
     precision: float
     course: tuple[tuple[int, float], ...]
     ways: tuple[Way, ...]
+    price: float | None
     runs: dict[str, Any] = field(repr=False, compare=False)
 
 
@@ -121,6 +123,7 @@ def facts(short: bool = False) -> Facts:
     gap = dict(zip(right.trace.step, right.trace.gap))
     best = fit(X.double(), t, loss="hinge", tol=1e-9)
     scores = best.scores(X)
+    ways, price = ((), None) if short else _ways(X.double(), t.double(), scores)
     return Facts(
         positives=int((t > 0).sum()),
         posted=tuple((s, loss[s], _right(scores_of(weights[s], X), t)) for s in shown),
@@ -132,7 +135,8 @@ def facts(short: bool = False) -> Facts:
         recall=_recall(scores, t),
         precision=_precision(scores, t),
         course=tuple((s, gap[s]) for s in (0, 10, 100, 1000, STEPS)),
-        ways=() if short else _ways(X.double(), t.double(), scores),
+        ways=ways,
+        price=price,
         runs={"posted": posted, "right": right, "X": X, "t": t, "best": best},
     )
 
@@ -175,9 +179,10 @@ def _refusal() -> str:
     return ""
 
 
-def _ways(X: Tensor, t: Tensor, scores: Tensor) -> tuple[Way, ...]:
-    """Models whose recall on these rows is at least the wanted one."""
-    return (_moved(t, scores), _weighted(X, t), _promised(X, t))
+def _ways(X: Tensor, t: Tensor, scores: Tensor) -> tuple[tuple[Way, ...], float]:
+    """Models whose recall on these rows is at least the wanted one, and the multiplier of the last one's constraint."""
+    promised, price = _promised(X, t)
+    return (_moved(t, scores), _weighted(X, t), promised), price
 
 
 def _way(name: str, scores: Tensor, t: Tensor) -> Way:
@@ -208,16 +213,16 @@ def _weighted(X: Tensor, t: Tensor) -> Way:
     return _way(f"weigh the positive class {high:.2f} times", found.scores(X), t)
 
 
-def _promised(X: Tensor, t: Tensor) -> Way:
+def _promised(X: Tensor, t: Tensor) -> tuple[Way, float]:
     """Least hinge loss of all models whose mean hinge loss over the positive rows is at most 1 - recall: a convex
     problem, and as no row's hinge is below its error, its solution keeps the promise on these rows."""
-    solution, _ = _least_hinge(X, t, most=1 - WANTED)
-    return _way("a constraint on the positive rows", X @ solution[:-1] + solution[-1], t)
+    solution, price = _least_hinge(X, t, most=1 - WANTED)
+    return _way("a constraint on the positive rows", X @ solution[:-1] + solution[-1], t), price
 
 
 def _least_hinge(X: Tensor, t: Tensor, row: Tensor | None = None, most: float | None = None) -> tuple[Tensor, float]:
-    """(weights with the bias last, value) of the least mean hinge loss with row . weights >= 0, or with a mean hinge
-    loss of at most ``most`` over the positive rows, as a linear program in weights and slacks."""
+    """The least mean hinge loss with row . weights >= 0, or with one of at most ``most`` over the positive rows, as a
+    linear program in weights and slacks: (weights with the bias last, multiplier of that constraint)."""
     from scipy.optimize import linprog
 
     n, p = X.shape
@@ -234,4 +239,4 @@ def _least_hinge(X: Tensor, t: Tensor, row: Tensor | None = None, most: float | 
     cost = torch.cat([X.new_zeros(p + 1), X.new_full((n,), 1 / n)])
     bounds = [(None, None)] * (p + 1) + [(0, None)] * n
     found = linprog(cost.numpy(), A_ub=above.numpy(), b_ub=limit.numpy(), bounds=bounds)
-    return torch.from_numpy(found.x[: p + 1].copy()), float(found.fun)
+    return torch.from_numpy(found.x[: p + 1].copy()), -float(found.ineqlin.marginals[-1])

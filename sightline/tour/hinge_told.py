@@ -91,7 +91,18 @@ def _recall_parts(f: Facts) -> tuple[Part, ...]:
     return (
         first,
         Table(("model", "hinge loss", "recall", "precision"), rows),
+        *_price(f),
         "All three hold on these rows. None of them promises anything for rows not seen yet.",
+    )
+
+
+def _price(f: Facts) -> tuple[Part, ...]:
+    if f.price is None:
+        return ()
+    return (
+        f"The last row is the best model whose mean hinge loss over the positive rows is at most {n_(1 - WANTED, 1)},"
+        f" a convex problem. The multiplier of that constraint, {n_(f.price, 4)}, is its price: what the loss falls by"
+        f" for each unit that it is let out.",
     )
 
 

@@ -107,9 +107,12 @@ class End:
 
 @dataclass(frozen=True)
 class Three:
-    """All three irises: certificate of the softmax model; of a training with ``CrossEntropyLoss``, how far above the
-    infimum it ends and its share of right answers; whether with ``NLLLoss`` of ``log_softmax`` the weights were the same
-    bit for bit after every step, and their largest relative difference."""
+    """All three irises.
+
+    certificate : of the softmax model.  above, right : of a training with ``CrossEntropyLoss``, how far above the
+    infimum it ends and its share of right answers.  same, difference : whether with ``NLLLoss`` of ``log_softmax`` the
+    weights were the same bit for bit after every step, and their largest relative difference at the end.
+    """
 
     certificate: Certificate
     above: float
@@ -123,7 +126,8 @@ class Facts:
     """Numbers of the case.
 
     weights, certificate : of the optimum; test : its share of right answers on the rows held out.
-    peer : scikit-learn's weights with C = 1e5, a penalty of 1e-7; peer_loss and peer_gradient of them on the test rows.
+    peer : scikit-learn's weights with C = 1e5, a penalty of 1e-7; peer_test, peer_loss and peer_gradient : its share of
+        right answers, mean loss and gradient on the rows held out.
     gradients_differ : largest difference between that gradient by formula and by autograd.
     lbfgs : loss before each step of L-BFGS.
     ends : of the recipes.  by_hand : largest difference at any step between the weights of ``params -= lr * grad`` and
@@ -139,6 +143,7 @@ class Facts:
     certificate: Certificate
     test: float
     peer: tuple[float, ...]
+    peer_test: float
     peer_loss: float
     peer_gradient: tuple[float, ...]
     gradients_differ: float
@@ -179,7 +184,8 @@ def facts(short: bool = False) -> Facts:
     loss, by_formula, by_autograd = _gradients(peer, X_test, y_test)
     return Facts(
         weights=tuple(w.tolist()), certificate=best.certificate, test=_right(w, X_test, y_test),
-        peer=tuple(peer.tolist()), peer_loss=loss, peer_gradient=tuple(by_autograd.tolist()),
+        peer=tuple(peer.tolist()), peer_test=_right(peer, X_test, y_test), peer_loss=loss,
+        peer_gradient=tuple(by_autograd.tolist()),
         gradients_differ=float((by_formula - by_autograd).abs().max()),
         lbfgs=tuple(runs["L-BFGS"].trace.batch_loss[1:]), ends=tuple(ends),
         by_hand=_apart(runs["SGD by hand"], runs["SGD"]), added=_apart(runs["SGD by hand, added"], runs["SGD"]),

@@ -36,12 +36,13 @@ def story(f: Facts) -> Story:
             f" SGD, momentum and Adam: {EPOCHS} epochs, batches of {BATCH}, learning rate {RATE}.",
             Code(
                 "nn.Sequential(nn.Linear(4, 1, bias=False), nn.Sigmoid())\n"
-                'nn.Sequential(OrderedDict([("linear", nn.Linear(4, 1, bias=False)), ("probability", nn.Sigmoid())]))\n'
+                'nn.Sequential(OrderedDict([("linear", nn.Linear(4, 1, bias=False)),\n'
+                '                           ("probability", nn.Sigmoid())]))\n'
                 "class Model(nn.Module): ...  # forward: torch.sigmoid(self.linear(x))"
             ),
             "How the module is written does not matter: "
-            + ("the three kinds end at the same weights, bit for bit, with every optimizer." if all(e.same for e in f.ends)
-               else "the three kinds should end at the same weights, but here they did not."),
+            + ("all three take the same steps, bit for bit, with every optimizer." if all(e.same for e in f.ends)
+               else "the three should take the same steps, though here they did not."),
             f"Nor does who computes the gradient: X'(p − y)/n by hand and autograd differ by"
             f" {n_(f.gradients_differ, 1)}.",
             f"Nor who takes the step. {_by_hand(f)}",
@@ -54,17 +55,20 @@ def story(f: Facts) -> Story:
                     for e in f.ends if e.name != ADDED
                 ),
             ),
-            f"L-BFGS is there after three steps: loss {', '.join(n_(v, 6) for v in f.lbfgs[:3])}. The others are not,"
-            f" after {sgd.steps}. The notebook concludes that SGD is a bad optimizer. Momentum had come within"
-            f" {n_(wild.lowest, 1)} and was thrown off again: with momentum 0.9 a step is ten times as long, and every"
-            f" batch of {BATCH} points somewhere else.",
-            Picture(lambda theme: _gaps(f, theme), "The distance above the optimum by epoch, on a logarithmic scale."),
+            f"L-BFGS is there after two steps, of up to 20 iterations each: the loss was"
+            f" {', '.join(n_(v, 6) for v in f.lbfgs[:3])}. The others are not, after {sgd.steps}. The notebook"
+            f" concludes that SGD is a bad optimizer.",
+            f"Momentum had come within {n_(wild.lowest, 1)} and was thrown off again: with momentum 0.9 steady"
+            f" gradients add up to steps ten times as long, and every batch of {BATCH} points somewhere else.",
+            Picture(lambda theme: _gaps(f, theme), "The distance above the optimum by step, both on logarithmic"
+                    " scales."),
         )),
         Scene(BEST, (
             f"Weights {vector(f.weights, 5)}, mean loss {n_(best.value, 10)}, proven to within {n_(best.gap, 1)}.",
             f"scikit-learn with C = 1e5 says {vector(f.peer, 5)}: the small penalty that C = 1e5 is, and no more, is"
-            f" the difference. On the 50 irises held out both are right on {share(f.test)}; scikit-learn's weights"
-            f" have the loss {n_(f.peer_loss, 5)} there, and the gradient {vector(f.peer_gradient, 3)}.",
+            f" the difference. Of the 50 irises held out the optimum tells {share(f.test)} rightly and scikit-learn's"
+            f" weights {share(f.peer_test)}; these have the loss {n_(f.peer_loss, 5)} there, and the gradient"
+            f" {vector(f.peer_gradient, 3)}.",
             Code('sl.fit(X, y, loss="logistic", fit_intercept=False)'),
         )),
         Scene(WHY, (
@@ -72,10 +76,11 @@ def story(f: Facts) -> Story:
             f" along, a ratio of {n_(f.condition, 4)}. Farther out it is steeper, up to {n_(f.steepest, 4)}, so beyond"
             f" a learning rate of 2/{n_(f.steepest, 4)} = {n_(2 / f.steepest, 3)} descent may diverge: {RATE} is near"
             f" the most there is.",
-            f"With it, a step goes {n_(RATE * flattest, 2)} of the way along the valley. {sgd.steps} steps go"
-            f" {share(1 - (1 - RATE * flattest) ** sgd.steps)} of it.",
-            Picture(lambda theme: _valley(f, theme), "Each eigen-direction by its curvature, and how much of the way"
-                    " is still to go in it. Only the steep one is done."),
+            f"With it, near the optimum, a step goes {n_(RATE * flattest, 2)} of the way along the valley. {sgd.steps}"
+            f" steps go {share(1 - (1 - RATE * flattest) ** sgd.steps)} of it.",
+            Picture(lambda theme: _valley(f, theme), "Each eigen-direction by its curvature, and how much of the way is"
+                    " still to go in it. The three on the left are the valley; in the steep one the batches, each a"
+                    " little different, throw the weights about."),
             *_steps(f),
         )),
         Scene(REACHES, (
@@ -96,7 +101,7 @@ def story(f: Facts) -> Story:
             ("The optimum", f"mean loss {n_(best.value, 10)}, proven to within {n_(best.gap, 1)}"),
             ("Why", f"a valley {n_(f.condition, 4)} times as steep across as along: {sgd.steps} steps go"
              f" {share(1 - (1 - RATE * flattest) ** sgd.steps)} of its length"),
-            ("What reaches it", f"L-BFGS in three steps; SGD's rate would need some {round(f.predicted, -4):,} steps"),
+            ("What reaches it", f"L-BFGS in two steps; SGD's rate would need some {round(f.predicted, -4):,} steps"),
         ),
         scenes,
         "the notebook logreg_pytorch of Probabilistic Machine Learning",
@@ -147,7 +152,9 @@ def _steps(f: Facts) -> tuple[Part, ...]:
 
 
 def _three_parts(t: Three) -> tuple[Part, ...]:
-    same = "the same weights after every step, bit for bit" if t.same else f"weights that differ by {n_(t.difference, 1)}"
+    same = f"weights that differ by {n_(t.difference, 1)}"
+    if t.same:
+        same = "the same weights after every step, bit for bit"
     return (
         "The notebook leaves several classes as an exercise. Scores and `nn.CrossEntropyLoss`, or `nn.LogSoftmax` and"
         f" `nn.NLLLoss`: they are one loss, and L-BFGS gives {same}.",

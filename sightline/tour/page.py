@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 from collections.abc import Sequence
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from sightline import __version__
@@ -19,9 +19,11 @@ THEMES = ("light", "dark")
 
 TOUR = """
 main{max-width:860px}
-nav ol{list-style:none;padding:0;margin:28px 0 0;display:grid;gap:10px;grid-template-columns:repeat(auto-fit,minmax(230px,1fr))}
+nav ol{list-style:none;padding:0;margin:28px 0 0;display:grid;gap:10px;
+grid-template-columns:repeat(auto-fit,minmax(230px,1fr))}
 nav li{margin:0;max-width:none}
-nav a{display:block;height:100%;padding:12px 16px;background:var(--panel);border-radius:4px;text-decoration:none;color:var(--ink)}
+nav a{display:block;height:100%;padding:12px 16px;background:var(--panel);border-radius:4px;text-decoration:none;
+color:var(--ink)}
 nav a:hover,nav a:focus-visible{outline:2px solid var(--main)}
 nav b{display:block;font-weight:650}nav span{color:var(--soft);font-size:14px}
 article{margin-top:72px;padding-top:28px;border-top:1px solid var(--line)}
@@ -40,7 +42,8 @@ article h3{font-size:19px;margin:40px 0 6px}
 .picture figcaption{margin:6px 0 0;max-width:68ch}
 .replay{margin:22px 0}
 .replay figcaption{margin:0 0 10px}
-.replay iframe{display:block;width:100%;height:760px;border:1px solid var(--line);border-radius:4px;background:var(--page)}
+.replay iframe{display:block;width:100%;height:760px;border:1px solid var(--line);border-radius:4px;
+background:var(--page)}
 .source{color:var(--soft);font-size:13px;margin-top:28px}
 @media (max-width:640px){.told td,.told th{padding-right:16px}article{margin-top:48px}.outcome dl{gap:0}}
 @media print{.replay{display:none}article{break-before:page}}
@@ -49,23 +52,20 @@ article h3{font-size:19px;margin:40px 0 6px}
 # Replays are as tall as what they hold.
 FIT = """
 for (const frame of document.querySelectorAll("iframe")) {
-  const fit = () => {
-    const inside = frame.contentDocument;
-    if (inside && inside.body) frame.style.height = inside.querySelector("main").getBoundingClientRect().height + 4 + "px";
+  const watch = () => {
+    const inside = frame.contentDocument && frame.contentDocument.querySelector("main");
+    if (!inside) return;
+    const fit = () => { frame.style.height = Math.ceil(inside.getBoundingClientRect().height) + 4 + "px"; };
+    fit();
+    new ResizeObserver(fit).observe(inside);
   };
-  frame.addEventListener("load", () => {
-    fit();
-    new ResizeObserver(fit).observe(frame.contentDocument.querySelector("main"));
-  });
-  if (frame.contentDocument && frame.contentDocument.readyState === "complete" && frame.contentDocument.querySelector("main")) {
-    fit();
-    new ResizeObserver(fit).observe(frame.contentDocument.querySelector("main"));
-  }
+  if (frame.contentDocument && frame.contentDocument.readyState === "complete") watch();
+  frame.addEventListener("load", watch);
 }
 """
 
-# In the tour's page a replay needs neither title nor verdict of its own: the story has told them.
-FRAMED = "<style>main{padding:12px 16px;max-width:none}header,.words,footer{display:none}</style>"
+# In the tour's page a replay has no title, verdict or lesser pictures of its own: the story has told and shown them.
+FRAMED = "<style>main{padding:12px 16px;max-width:none}header,.words,.more,footer{display:none}</style>"
 
 
 def page(stories: Sequence[Story]) -> str:
@@ -73,7 +73,9 @@ def page(stories: Sequence[Story]) -> str:
     one = len(stories) == 1
     title = stories[0].title if one else "The tour: five trainings that fell short"
     body = "".join(_story(story) for story in stories)
-    scripts = sorted({_digest(script) for script in [FIT, *re.findall(r"&lt;script&gt;(.*?)&lt;/script&gt;", body, re.S)]})
+    # A replay's page inside of this one is held to the policy of both.
+    inside = [unescape(script) for script in re.findall(r"&lt;script&gt;(.*?)&lt;/script&gt;", body, re.DOTALL)]
+    scripts = sorted({_digest(script) for script in [FIT, *inside]})
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src " + " ".join(scripts)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{GENERATOR} {__version__}">'
@@ -87,9 +89,7 @@ def page(stories: Sequence[Story]) -> str:
 
 def _digest(script: str) -> str:
     """A script's digest, as the page's policy names it."""
-    from html import unescape
-
-    return f"'sha256-{base64.b64encode(hashlib.sha256(unescape(script).encode()).digest()).decode()}'"
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _head(stories: Sequence[Story]) -> str:
@@ -153,27 +153,32 @@ def _picture(picture: Picture) -> str:
     from sightline.show import alt_text
 
     drawn = {theme: picture.draw(theme) for theme in THEMES}
-    data = {theme: _svg(axes) for theme, axes in drawn.items()}
-    first = drawn["light"]
-    figure = (first[0] if isinstance(first, tuple) else first).figure
+    light, dark = (_image(axes) for axes in drawn.values())
+    figure = _figure(drawn["light"])
     width, height = (round(100 * inches) for inches in figure.get_size_inches())
     narrow = " narrow" if width <= 640 else ""
+    words = escape(alt_text(drawn["light"]))
     return (
-        f'<figure class="picture{narrow}"><picture><source media="(prefers-color-scheme: dark)" srcset="{data["dark"]}">'
-        f'<img src="{data["light"]}" width="{width}" height="{height}" alt="{escape(alt_text(first))}"></picture>'
+        f'<figure class="picture{narrow}"><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+        f'<img src="{light}" width="{width}" height="{height}" alt="{words}"></picture>'
         f"<figcaption>{_inline(picture.caption)}</figcaption></figure>"
     )
 
 
-def _svg(axes: Any) -> str:
+def _figure(axes: Any) -> Any:
+    return (axes[0] if isinstance(axes, tuple) else axes).figure
+
+
+def _image(axes: Any) -> str:
     """The figure as the address of an SVG, or of a PNG where that is smaller."""
     import matplotlib
 
-    figure = (axes[0] if isinstance(axes, tuple) else axes).figure
+    figure = _figure(axes)
     found = {}
     for kind, name in (("svg", "svg+xml"), ("png", "png")):
         buffer = io.BytesIO()
-        with matplotlib.rc_context({"svg.hashsalt": "sightline", "svg.fonttype": "path"}):
+        # The one setting of matplotlib that no argument reaches, for names in the file that do not change between runs.
+        with matplotlib.rc_context({"svg.hashsalt": "sightline"}):
             figure.savefig(
                 buffer, format=kind, dpi=200, facecolor=figure.get_facecolor(),
                 metadata={"Date": None} if kind == "svg" else None,

@@ -100,7 +100,7 @@ def number(value: float, digits: int = 4) -> str:
         places = max(0, digits - 1 - size)
         text = f"{value:,.{places}f}"
         for fewer in range(places):
-            if abs(round(value, fewer) - value) <= 1e-9 * abs(value):
+            if abs(round(value, fewer) - value) <= 1e-12 * abs(value):
                 text = f"{value:,.{fewer}f}"
                 break
     else:

@@ -67,7 +67,7 @@ def story(f: Facts) -> Story:
         )),
         Scene(WHY, (
             "Gradient descent on separable data heads for the widest margin, but it counts the bias as a weight like"
-            f" any other. So it goes to the widest margin of (w, b): {vector((*f.heading.weight, f.heading.bias), 5)},"
+            f" any other. So it goes to the widest margin of (w, b): {vector((*f.heading.weight, f.heading.bias), 4)},"
             f" that is (7/6, −1/3, −11/6). Its line is {f.heading.angle:.3f}° away from the one half way.",
             *_far(f),
             f"`weight_decay={DECAY}` pulls on the bias too. The bias is what shifts the line away from the origin, so a"
@@ -79,7 +79,7 @@ def story(f: Facts) -> Story:
         )),
         Scene(REACHES, (
             "Let the decay act on the weights alone. By symmetry the optimum then is exactly half way, at every"
-            f" strength: with {' and '.join(n_(s, 2) for s, _ in f.strengths)} the angle to it is below"
+            f" strength: with {_list([n_(s, 2) for s, _ in f.strengths])} the angle to it is below"
             f" {n_(max(1e-9, *(a for _, a in f.strengths)), 1)}°.",
             Code(
                 "linear = model[0]\n"
@@ -108,6 +108,11 @@ def story(f: Facts) -> Story:
         scenes,
         "discuss.pytorch.org 112517",
     )  # fmt: skip
+
+
+def _list(words: list[str]) -> str:
+    """'1, 2 and 3'."""
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _degrees(place: Place) -> str:
