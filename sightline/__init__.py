@@ -20,7 +20,7 @@ _WHERE = {
     "SquaredHinge": "losses", "Huber": "losses", "Poisson": "losses", "Quantile": "losses",
     "Trace": "trace",
     "Recipe": "recipes.recipe", "train": "recipes.training", "Training": "recipes.result",
-    "TrainingTrace": "recipes.trace",
+    "TrainingTrace": "recipes.trace", "grid": "recipes.grid", "train_grid": "recipes.grid",
     "LinearRegression": "estimators.linear", "Ridge": "estimators.linear", "Lasso": "estimators.elastic_net",
     "ElasticNet": "estimators.elastic_net", "LogisticRegression": "estimators.logistic",
     "LinearSVC": "estimators.svm", "HuberRegressor": "estimators.robust",

@@ -72,7 +72,8 @@ def train_grid(
 
     Raises
     ------
-    ValueError, DataError : no recipes, or what ``train`` says, with the recipe's place in the list; before any is trained.
+    ValueError, DataError : no recipes, or what ``train`` says, with the recipe's place in the list, before any is
+        trained.
     """
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}; choose one of {', '.join(map(repr, ENGINES))}.")
@@ -96,7 +97,7 @@ def _check(module: nn.Module, data: Any, loss: Any, recipes: list[Recipe]) -> No
     """Prepare every recipe once, on two rows, so that a mistake is said before anything is trained."""
     few = data
     if isinstance(data, tuple | list) and len(data) == 2:
-        few = tuple(part if len(part) < 3 else part[:2] for part in data)
+        few = tuple(part[:2] if hasattr(part, "__getitem__") else part for part in data)
     for number, recipe in enumerate(recipes):
         with torch.random.fork_rng(devices=[]):
             try:

@@ -27,15 +27,25 @@ def run(job: Job) -> None:
     ------
     NotCompiled : the training holds something that the compiled loop cannot do; the message says what it can.
     """
+    running = make_ready(job)
+    if running is None:
+        run_exact(job)
+    else:
+        running.go()
+
+
+def make_ready(job: Job) -> Running | None:
+    """The compiled training, ready to go; None where the exact engine is to run it.  ``job.engine`` says which and why.
+
+    Raises
+    ------
+    NotCompiled : as ``run``.
+    """
     plan = plan_of(job)
     rates = Rates(job, plan.order.steps)
     instead = _why_exact(job, plan)
-    if instead:
-        job.engine = f"exact, because {instead}"
-        run_exact(job)
-        return
-    job.engine = "compiled"
-    Running(job, plan, rates).go()
+    job.engine = f"exact, because {instead}" if instead else "compiled"
+    return None if instead else Running(job, plan, rates)
 
 
 def _why_exact(job: Job, plan: Plan) -> str:

@@ -124,12 +124,13 @@ class Loop:
         """Take steps; the number done and what was kept.
 
         rows : row numbers in the order of their use, int64.  ends : where each step's batch ends in it, (s,) int64.
-        rates : learning rate of weight and bias at each step, (s, 2) float64.
+        rates : learning rate of weight and bias at each step, (s, 2) float64, or (1, 2) for all.
         keep : which of these steps to record, rising, from 0.
 
         A step whose loss, or whose weights afterwards, are not finite is not done, and ends the run.
         """
-        assert rows.dtype == ends.dtype == np.int64 and rates.dtype == np.float64 and rates.shape == (len(ends), 2)
+        assert rows.dtype == ends.dtype == np.int64 and rates.dtype == np.float64 and rates.shape[1] == 2
+        assert len(rates) in (1, len(ends))
         assert rows.flags.c_contiguous and ends.flags.c_contiguous and rates.flags.c_contiguous
         steps = np.ascontiguousarray(keep, dtype=np.int64)
         m = len(steps)
@@ -145,7 +146,7 @@ class Loop:
         done = int(
             self._function(
                 ctypes.byref(self._training), _pointer(rows.ctypes.data), _pointer(ends.ctypes.data), _int(len(ends)),
-                _pointer(rates.ctypes.data), ctypes.byref(record),
+                _pointer(rates.ctypes.data), _int(len(rates) == 1), ctypes.byref(record),
             )
         )  # fmt: skip
         for settings, own in ((self.weight_settings, self._training.weight), (self.bias_settings, self._training.bias)):

@@ -36,7 +36,9 @@ class Rates:
             raise _no(f"{name} changes the momentum too; set cycle_momentum=False")
 
     def epochs(self, count: int) -> np.ndarray:
-        """Of the next epochs' steps, (count · batches, groups); the scheduler is stepped past them.
+        """Of the next epochs' steps, (count · batches, groups), or (1, groups) for all of them without a scheduler.
+
+        The scheduler is stepped past them.
 
         Raises
         ------
@@ -44,7 +46,7 @@ class Rates:
         """
         per_epoch = self.per_epoch
         if self.scheduler is None:
-            return np.tile(self._now(), (count * per_epoch, 1))
+            return np.array([self._now()])
         pieces = []
         with warnings.catch_warnings():
             # It is told before the optimizer's step instead of after it.

@@ -6,8 +6,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from torch import Tensor
@@ -36,12 +36,15 @@ class Running:
         self.recorded = 0  # the last step recorded
         self.loss, self.rate = math.nan, float(job.optimizer.param_groups[0]["lr"])
 
-    def go(self) -> None:
-        """All epochs, or as many as there is time for; ``job`` has the outcome."""
+    def go(self, interrupted: threading.Event | None = None) -> None:
+        """All epochs, or as many as there is time for; ``job`` has the outcome.
+
+        interrupted : ends the training when it is set; by default Ctrl-C does.
+        """
         job, loop = self.job, self.loop
         try:
-            with _interrupts() as interrupted:
-                self._record(0, time.perf_counter() - job.begun, job.snapshot())
+            with interrupts() if interrupted is None else nullcontext(interrupted) as interrupted:
+                self._record(0, job.snapshot())
                 self._epochs(interrupted)
         except KeyboardInterrupt:  # by a handler that is not Python's own
             job.stopped = "interrupted"
@@ -49,7 +52,7 @@ class Running:
             self.plan.deliver(loop, job.optimizer)
             job.steps = loop.steps
             if self.recorded != loop.steps:
-                self._record(loop.steps, time.perf_counter() - job.begun, job.snapshot())
+                self._record(loop.steps, job.snapshot())
 
     def _epochs(self, interrupted: threading.Event) -> None:
         job, loop, order = self.job, self.loop, self.plan.order
@@ -65,7 +68,8 @@ class Running:
             while first < len(ends):
                 last = min(first + self.call, len(ends))
                 before = int(ends[first - 1]) if first else 0
-                if not self._take(rows[before:], ends[first:last] - before, rates[first:last]):
+                own = rates if len(rates) == 1 else rates[first:last]
+                if not self._take(rows[before:], ends[first:last] - before, own):
                     return
                 if interrupted.is_set():
                     job.stopped = "interrupted"
@@ -93,19 +97,24 @@ class Running:
         self.call = max(int(CALL / max(took / max(done, 1), 1e-9)), 1)
         self._keep(before, keep, kept, begun - job.begun, rates)
         if done < steps:
-            self._diverged(float(rates[done, 0]))
+            self._diverged(float(rates[min(done, len(rates) - 1), 0]))
             return False
         self.loss, self.rate = float(kept.batch_loss[-1]), float(rates[-1, 0])
         return True
 
-    def _keep(self, before: int, steps: Sequence[int], kept: Kept, begun: float, rates: np.ndarray) -> None:
+    def _keep(self, before: int, steps: list[int], kept: Kept, begun: float, rates: np.ndarray) -> None:
         """Enter recorded steps into the trace."""
         count = min(len(steps), len(kept.seconds))
-        states = self._states(kept.weight[:count], kept.bias[:count])
-        seconds = (kept.seconds + begun).tolist()
-        for step, loss, when, state in zip(steps[:count], kept.batch_loss.tolist(), seconds, states):
-            self.loss, self.rate = loss, float(rates[step - before - 1, 0])
-            self._record(step, when, state)
+        if not count:
+            return
+        trace, numbers, per_epoch = self.job.trace, np.array(steps[:count]) - 1, self.plan.order.steps
+        trace.step += steps[:count]
+        trace.epoch += (numbers // per_epoch + (numbers % per_epoch + 1) / per_epoch).tolist()
+        trace.batch_loss += kept.batch_loss[:count].tolist()
+        trace.learning_rate += rates[numbers - before if len(rates) > 1 else 0 * numbers, 0].tolist()
+        trace.seconds += (kept.seconds[:count] + begun).tolist()
+        trace.states += self._states(kept.weight[:count], kept.bias[:count])
+        self.recorded = steps[count - 1]
 
     def _diverged(self, rate: float) -> None:
         """Say which step was not finite, in the exact engine's words."""
@@ -118,8 +127,9 @@ class Running:
             what = "NaN" if math.isnan(self.loss) else "infinite"
             job.detail = f"the loss was {what} on its batch; a smaller learning rate may help."
 
-    def _record(self, step: int, seconds: float, state: State) -> None:
-        per_epoch = self.plan.order.steps
+    def _record(self, step: int, state: State) -> None:
+        """Enter the start, or an end that no rule chose."""
+        per_epoch, seconds = self.plan.order.steps, time.perf_counter() - self.job.begun
         epoch = (step - 1) // per_epoch + ((step - 1) % per_epoch + 1) / per_epoch if step else 0.0
         self.job.trace.record(step, epoch, self.loss, self.rate, seconds, state)
         self.recorded = step
@@ -143,7 +153,7 @@ def _among(recorded: Callable[[int], bool], first: int, last: int) -> list[int]:
 
 
 @contextmanager
-def _interrupts() -> Iterator[threading.Event]:
+def interrupts() -> Iterator[threading.Event]:
     """Ctrl-C as an event, looked at between two calls: so that it falls on whole steps."""
     seen = threading.Event()
     main = threading.current_thread() is threading.main_thread()

@@ -330,11 +330,12 @@ static double now(void)
     return (double)at.tv_sec + 1e-9 * (double)at.tv_nsec;
 }
 
-/* `steps` steps, the batch of step s being row[end[s - 1]] .. row[end[s] - 1]; rate is (steps, 2), of weight and bias.
+/* `steps` steps, the batch of step s being row[end[s - 1]] .. row[end[s] - 1]; rate is (steps, 2), of weight and bias,
+   or with `same` (1, 2) for all of them.
    The number of steps done: fewer where the loss of a batch, or the weights after a step, are not finite; that step is
    then not done. */
 int64_t sightline_train(training *t, const int64_t *row, const int64_t *end, int64_t steps, const double *rate,
-                        record *kept)
+                        int64_t same, record *kept)
 {
     double begun = now();
     int64_t next = 0, first = 0;
@@ -349,7 +350,7 @@ int64_t sightline_train(training *t, const int64_t *row, const int64_t *end, int
             parameter *q = both[m];
             if (!q->trained) continue;
             memcpy(q->before, q->value, sizeof(real) * q->size);
-            update(q, t->optimizer, rate[2 * s + m]);
+            update(q, t->optimizer, rate[(same ? 0 : 2 * s) + m]);
         }
         if (!finite(&t->weight) || !finite(&t->bias)) {
             for (int m = 0; m < 2; m++)
