@@ -60,13 +60,19 @@ def save(result: Result, path: str | os.PathLike[str]) -> None:
 def to_bytes(result: Result, path: str | os.PathLike[str] = "model") -> bytes:
     """The file's bytes; the same for equal results."""
     tensors: dict[str, Tensor] = {"weight": result.weight, "bias": result.bias}
-    for name in TRACES:
-        tensors[f"trace.{name}"] = torch.tensor(getattr(result.trace, name), dtype=torch.float64)
+    training: dict[str, Any] | None = None
+    if hasattr(result, "saved_parts"):  # a recipe's
+        training, more = result.saved_parts()
+        tensors |= more
+    else:
+        for name in TRACES:
+            tensors[f"trace.{name}"] = torch.tensor(getattr(result.trace, name), dtype=torch.float64)
     if result.penalty.factors is not None:
         tensors["penalty.factors"] = result.penalty.factors
+    bare = training is not None and result.loss is None  # nothing convex was minimised
     record = {
-        "certificate": result.certificate.to_dict(),
-        "loss": {"name": _own_loss(result.loss, path), **vars(result.loss)},
+        "certificate": None if training and result.certificate is None else result.certificate.to_dict(),
+        "loss": None if bare else {"name": _own_loss(result.loss, path), **vars(result.loss)},
         "penalty": {"l1": result.penalty.l1, "l2": result.penalty.l2, "positive": result.penalty.positive},
         "fit_intercept": result.fit_intercept,
         "classes": None if result.classes is None else [_label(c, path) for c in result.classes],
@@ -77,6 +83,8 @@ def to_bytes(result: Result, path: str | os.PathLike[str] = "model") -> bytes:
         "total_weight": result.total_weight,
         "extra": result.extra,
     }
+    if training is not None:
+        record["training"] = training
     try:
         model = json.dumps(record)
     except (TypeError, ValueError, RecursionError) as error:
@@ -172,7 +180,7 @@ def _mode(target: Path) -> int:
 
 
 def load(path: str | os.PathLike[str]) -> Result:
-    """The result that ``Result.save`` wrote, every number bit for bit; the trace comes without its weights.
+    """The result that ``Result.save`` wrote, every number bit for bit; the trace of a fit comes without its weights.
 
     Raises
     ------
@@ -265,25 +273,30 @@ def _decode(content: bytearray) -> Result:
     classes = None if record["classes"] is None else tuple(_typed_label(*entry) for entry in record["classes"])
     if classes is not None and max(outputs, 2) != len(classes):
         raise ModelFileError(f"{len(classes)} classes for {outputs} rows of weights.")
+    training = record.get("training")
+    values: dict[str, Any] = {
+        "weight": weight,
+        "bias": bias,
+        "certificate": _certificate(record["certificate"]) if record["certificate"] or training is None else None,
+        "loss": _loss(record["loss"]) if record["loss"] or training is None else None,
+        "penalty": _penalty(record["penalty"], tensors.get("penalty.factors")),
+        "fit_intercept": _is(record["fit_intercept"], bool),
+        "classes": classes,
+        "columns": None if columns is None else tuple(columns),
+        "solver": _is(record["solver"], str),
+        "n_iter": _is(record["n_iter"], int),
+        "rows": _is(record["rows"], int),
+        "total_weight": _is(record["total_weight"], float),
+        "extra": _is(record["extra"], dict),
+    }
+    if training is not None:
+        from sightline.recipes.saving import restore
+
+        return restore(values, training, tensors)
     lists = {name: _numbers(tensors[f"trace.{name}"]) for name in TRACES}
     if len({len(v) for v in lists.values()}) != 1:
         raise ModelFileError("the trace's lists differ in length.")
-    return Result(
-        weight=weight,
-        bias=bias,
-        certificate=_certificate(record["certificate"]),
-        loss=_loss(record["loss"]),
-        penalty=_penalty(record["penalty"], tensors.get("penalty.factors")),
-        fit_intercept=_is(record["fit_intercept"], bool),
-        classes=classes,
-        columns=None if columns is None else tuple(columns),
-        solver=_is(record["solver"], str),
-        n_iter=_is(record["n_iter"], int),
-        rows=_is(record["rows"], int),
-        total_weight=_is(record["total_weight"], float),
-        trace=Trace(lists["value"], lists["gap"], lists["gradient_norm"], lists["seconds"]),
-        extra=_is(record["extra"], dict),
-    )
+    return Result(**values, trace=Trace(lists["value"], lists["gap"], lists["gradient_norm"], lists["seconds"]))
 
 
 def _is(value: Any, kind: type) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -63,13 +62,14 @@ class Training(Result):
     @property
     def weights(self) -> Weights | None:
         """The last weights: coef (p,) or (p, K), intercept () or (K,), float64; None where the module is not linear."""
+        return self._as_weights(self.weight, self.bias) if self.weight.numel() else None
+
+    @staticmethod
+    def _as_weights(weight: Tensor, bias: Tensor) -> Weights:
         from sightline.objective import Weights
 
-        if not self.weight.numel():
-            return None
-        weight, bias = self.weight.double(), self.bias.double()
-        single = self.objective.outputs is None if self.objective is not None else len(bias) == 1
-        return Weights(weight[0], bias[0]) if single else Weights(weight.T, bias)
+        weight, bias = weight.double(), bias.double()
+        return Weights(weight[0], bias[0]) if len(bias) == 1 else Weights(weight.T, bias)
 
     @cached_property
     def optimum(self) -> Result | None:
@@ -84,7 +84,9 @@ class Training(Result):
     @property
     def optimum_weights(self) -> Weights | None:
         """The optimum's weights in the form of ``trace.weights``."""
-        return None if self.minimised is None else self.minimised.optimum
+        if self.minimised is not None:
+            return self.minimised.optimum
+        return None if self.optimum is None else self._as_weights(self.optimum.weight, self.optimum.bias)
 
     def scores(self, X: Any, offset: Any = None) -> Tensor:
         """X W' + b as ``Result.scores``; where the module is not linear, its outputs on X."""
@@ -94,9 +96,11 @@ class Training(Result):
             out: Tensor = self.module(torch.as_tensor(X))
         return out
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write weights, certificate, recipe and trace to a safetensors file; ``sl.load`` reads it."""
-        super().save(path)
+    def saved_parts(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """What a model file holds of it beside the model: recipe, trace and optimum."""
+        from sightline.recipes.saving import parts
+
+        return parts(self)
 
     def __str__(self) -> str:
         """The recipe, where it ended, and what that means."""

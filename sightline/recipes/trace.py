@@ -76,6 +76,12 @@ class TrainingTrace(Trace):
         self.seconds.append(seconds)
         self.states.append(state)
 
+    def fill(
+        self, judged: list[tuple[float, float, float]], gap: list[float], weights: list[tuple[int, Any]]
+    ) -> None:
+        """Give it what is otherwise computed when asked for: (value, loss, gradient norm), gap and weights."""
+        self._judged, self._gap, self._weights = judged, gap, weights
+
     def cut(self, last: int) -> None:
         """Forget what was recorded after a step, and what was recorded in part only."""
         lists = (self.step, self.epoch, self.batch_loss, self.learning_rate, self.seconds, self.states)
