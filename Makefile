@@ -17,7 +17,7 @@ DEMO_OUT    ?= demo-report
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test docs-test lint format types contracts bench changelog clean
+.PHONY: help env demo test docs-test lint format types contracts bench pictures changelog clean
 
 help:
 	@echo 'make demo       fit the data set that ships here, print the table, write $(DEMO_OUT)/report.html'
@@ -26,6 +26,7 @@ help:
 	@echo 'make lint       ruff                      make types      mypy, strict'
 	@echo 'make contracts  which module may import which'
 	@echo 'make docs-test  the examples of the documentation alone'
+	@echo 'make pictures   the images of docs/pictures.md'
 	@echo 'make bench      Sightline and its peers, timed to the same accuracy (an environment of its own)'
 
 env: $(STAMP)
@@ -77,6 +78,9 @@ $(BENCH)/.made: pyproject.toml constraints.txt bench/requirements.txt
 		$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -c constraints.txt "$$peer" </dev/null \
 		|| echo "bench: left out, it does not install here: $$peer"; done
 	@touch $@
+
+pictures: $(STAMP)
+	$(BIN)/python docs/images/pictures.py
 
 changelog: $(STAMP)
 	$(BIN)/towncrier build --draft

@@ -195,6 +195,7 @@ def test_margins_of_the_founding_cases():
 def test_lines_by_step_lie_where_the_score_is_zero(two):
     picture = DataSpace.of(two)
     left, right, bottom, top = picture.box
+    left, right, bottom, top = left - 3, right + 3, bottom - 2, top + 2
     assert [line.step for line in picture.lines] == [two.steps[i] for i in chosen_steps(two)]
     drawn = 0
     for line in picture.lines:

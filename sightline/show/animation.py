@@ -177,7 +177,7 @@ def _moving_lines(ax: Axes, look: Theme, path: Trajectory, columns: Sequence[str
             drawn.extend(ax.plot(xs, ys, color=color, linewidth=width, zorder=4, scalex=False, scaley=False))
 
     part = Slice.of(path.objective, columns)
-    box = (space.box[0], space.box[1], space.box[2], space.box[3])
+    reach = data_space.reach_of(space)
 
     def update(time: float) -> None:
         while drawn:
@@ -186,7 +186,7 @@ def _moving_lines(ax: Axes, look: Theme, path: Trajectory, columns: Sequence[str
             if line.clock < time:
                 draw(line.pieces, look.faint, 1.2)
         now = path.weights[_upto(path, time)]
-        draw(data_space.pieces(path.objective, part, space.form, now, box), look.series[0], 2.4)
+        draw(data_space.pieces(path.objective, part, space.form, now, reach), look.series[0], 2.4)
 
     return update
 

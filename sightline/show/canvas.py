@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DPI = 100
 SIZE = (6.0, 4.4)  # inches: 600 by 440 pixels
 TITLE, TEXT, SMALL = 11.0, 9.0, 8.5  # points
+EDGE = 7.0  # points between words and the edge of the figure
 
 
 def need_matplotlib() -> None:
@@ -112,25 +113,57 @@ def label(ax: Axes, theme: Theme, x: str, y: str) -> None:
     ax.set_ylabel(y, color=theme.ink, fontsize=TEXT, labelpad=4)
 
 
-def entitle(ax: Axes, theme: Theme, picture: Picture, whole: bool = False) -> None:
-    """Title and subtitle, left above the Axes, wrapped to their place in the figure (or to the ``whole`` of it); and
-    the alternative text."""
-    place: Any = ax.get_subplotspec()
+def entitle(ax: Axes, theme: Theme, picture: Picture) -> None:
+    """Title and subtitle above the Axes, and the alternative text: in a figure of ours from its left edge on and as
+    wide as it is, else as wide as the Axes' place."""
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
     figure: Any = ax.figure
-    share = 0.9 if place is None or whole else place.get_position(figure).width * 1.12
-    width = min(share, 0.8 if hasattr(ax, "zaxis") else 0.84) * figure.get_figwidth() * 72
+    points = figure.get_figwidth() * 72
+    place: Any = ax.get_subplotspec()
+    if is_ours(ax):
+        width, left, across = points - 2 * EDGE - 4, EDGE / points, figure.transFigure
+    else:
+        share = 0.7 if place is None else place.get_position(figure).width
+        width, left, across = share * points, 0.0, ax.transAxes
     head, below = wrapped(picture.title, width, TITLE, "bold"), wrapped(picture.subtitle, width, SMALL)
-    pad = 8 + (1.45 * SMALL * len(below) if below else 0)
-    ax.sightline_heading = ax.set_title(  # type: ignore[attr-defined] # animations change its words
+    pad = 9 + (1.45 * SMALL * len(below) if below else 0)
+    above = blended_transform_factory(across, ax.transAxes)
+    heading = ax.set_title(
         "\n".join(head), loc="left", color=theme.ink, fontsize=TITLE, fontweight="bold", pad=pad, linespacing=1.2
     )
+    heading.set_transform(above + ax.titleOffsetTrans)
+    heading.set_x(left)
+    ax.sightline_heading = heading  # type: ignore[attr-defined] # animations change its words
     if below:
-        words = ax.annotate(
-            "\n".join(below), (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", va="bottom",
-            ha="left", color=theme.soft, fontsize=SMALL, linespacing=1.25, annotation_clip=False,
+        words = figure.text(  # not the Axes', whose ``text`` takes a third place where there are three dimensions
+            left, 1, "\n".join(below), transform=above + ScaledTranslation(0, 6 / 72, figure.dpi_scale_trans),
+            va="bottom", ha="left", color=theme.soft, fontsize=SMALL, linespacing=1.25,
         )  # fmt: skip
-        words.set_in_layout(False)  # the title's pad keeps its place; its width must not narrow the Axes
+        words.set_in_layout(False)  # the title's pad keeps its place
+        ax.sightline_subtitle = words  # type: ignore[attr-defined]
     tell(ax, picture)
+
+
+def is_ours(ax: Axes) -> bool:
+    """Whether the Axes were made here and not given."""
+    return hasattr(ax, "_repr_png_")
+
+
+def one_scale(ax: Axes, box: Sequence[float]) -> None:
+    """Show a box (left, right, bottom, top) with a unit as long across as up: more of the one or the other side is seen
+    than asked for."""
+    left, right, bottom, top = box
+    if not is_ours(ax):
+        ax.set_aspect("equal", adjustable="box")
+        return
+    figure: Any = ax.figure
+    figure.draw_without_rendering()  # lays out, so that the shape of the Axes is known
+    ratio = ax.bbox.width / ax.bbox.height
+    wide = max(right - left, ratio * (top - bottom)) - (right - left)
+    high = max(top - bottom, (right - left) / ratio) - (top - bottom)
+    ax.set_xlim(left - wide / 2, right + wide / 2)
+    ax.set_ylim(bottom - high / 2, top + high / 2)
 
 
 def wrapped(text: str, points: float, size: float, weight: str = "normal") -> list[str]:

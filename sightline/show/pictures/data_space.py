@@ -47,7 +47,8 @@ class DataSpace(Picture):
 
     form : 'plane' (two columns: boundaries), 'axis' (one column and two classes: probabilities, or the boundary) or
     'curve' (one column and a number: the fitted line).
-    box : (left, right, bottom, top).  lines : by step, rising.  optimum : pieces at the optimum, empty without one.
+    box : (left, right, bottom, top) of the view; boundaries reach half its size beyond.
+    lines : by step, rising.  optimum : pieces at the optimum, empty without one.
     margin : pieces of the widest margin and ``sides`` of its two sides; heading : where gradient descent is heading,
     empty where it is the same.  one_scale : a unit is as long across as up.  unit : 'epoch' or 'step'.
     """
@@ -84,23 +85,24 @@ class DataSpace(Picture):
         form = _form(objective, part)
         clouds, y_name = _clouds(objective, part, form)
         box = _box(clouds, form, ratio)
+        reach = _reach(box, form)
         chosen = chosen_steps(path) if steps is None else list(steps)
         clock = path.clock[1]
         lines = [
-            Line(step=path.steps[i], clock=clock[i], pieces=pieces(objective, part, form, path.weights[i], box))
+            Line(step=path.steps[i], clock=clock[i], pieces=pieces(objective, part, form, path.weights[i], reach))
             for i in chosen
         ]
         best = path.optimum
 
         def drawn(weights: Weights | None, level: float = 0.0) -> list[Polyline]:
-            return [] if weights is None else pieces(objective, part, form, weights, box, level, curved=False)
+            return [] if weights is None else pieces(objective, part, form, weights, reach, level, curved=False)
 
         margin = best.margin if form != "curve" else None
         heads = margin is not None and path.optimizer in ("sgd", "vanilla", "") and objective.penalty.none
         heading = best.heading if heads and angle(best.heading, margin) > NARROW else None
         return cls(
             form=form, clouds=clouds, box=list(box), lines=lines,
-            optimum=[] if best.weights is None else pieces(objective, part, form, best.weights, box),
+            optimum=[] if best.weights is None else pieces(objective, part, form, best.weights, reach),
             margin=drawn(margin), sides=drawn(margin, 1.0) + drawn(margin, -1.0) if form == "plane" else [],
             heading=drawn(heading), x_name=part.names[0], y_name=y_name, unit=path.clock[0],
             one_scale=form == "plane" and math.isclose(box[1] - box[0], ratio * (box[3] - box[2]), rel_tol=1e-6),
@@ -162,6 +164,21 @@ def _box(clouds: list[Cloud], form: str, ratio: float) -> tuple[float, float, fl
         wide, high = max(width, ratio * height) - width, max(height, width / ratio) - height
         return left - wide / 2, right + wide / 2, bottom - high / 2, top + high / 2
     return left, right, bottom, top
+
+
+def reach_of(picture: DataSpace) -> tuple[float, float, float, float]:
+    """The box to which the lines of a picture are drawn."""
+    left, right, bottom, top = picture.box
+    return _reach((left, right, bottom, top), picture.form)
+
+
+def _reach(box: tuple[float, float, float, float], form: str) -> tuple[float, float, float, float]:
+    """Boundaries go half as much beyond the view on each side, for views of another shape."""
+    if form != "plane":
+        return box
+    left, right, bottom, top = box
+    wide, high = (right - left) / 2, (top - bottom) / 2
+    return left - wide, right + wide, bottom - high, top + high
 
 
 def _span(values: np.ndarray, pad: float) -> tuple[float, float]:

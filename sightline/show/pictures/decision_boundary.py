@@ -72,6 +72,8 @@ def draw(picture: DataSpace, ax: Axes | None = None, theme: str | Theme | None =
     canvas.label(ax, look, picture.x_name, picture.y_name)
     canvas.entitle(ax, look, picture)
     canvas.legend(ax, look, handles, columns=3)
+    if picture.one_scale:
+        canvas.one_scale(ax, picture.box)
     return ax
 
 
@@ -80,8 +82,6 @@ def draw_rows(ax: Axes, look: Theme, picture: DataSpace) -> list[Any]:
     left, right, bottom, top = picture.box
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
-    if picture.form == "plane" and picture.one_scale:
-        ax.set_aspect("equal", adjustable="box", anchor="W")
     handles = []
     colors = [look.low, look.high] if len(picture.clouds) == 2 else list(look.series)
     if picture.form == "curve":

@@ -87,7 +87,7 @@ class GradientNoise(Picture):
             found.append(
                 Batches(size=size, x=xy[:MOST, 0].tolist(), y=xy[:MOST, 1].tolist(), uphill=uphill, spread=spread)
             )
-        names = ["along the full gradient", "across it, where batches differ most"]
+        names = ["along the full gradient", "across it"]
         if not across:
             names = [f"by the {n}" if objective.data.columns is None else n for n in weight_names(objective)[:2]]
         unit, clock = path.clock

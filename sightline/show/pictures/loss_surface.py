@@ -87,7 +87,7 @@ class LossSurface(Picture):
         ray = None
         if centre is None and plane.share is None and best.margin is not None:
             ray = plane.coordinates(best.margin.flat().cpu()[None])[0].tolist()
-        words = _words(paths, plane, lowest if centre is not None else paths[0].lowest, centre is not None)
+        words = _words(drawn, paths, plane, lowest if centre is not None else paths[0].lowest, centre is not None)
         return cls(
             x=xs.tolist(), y=ys.tolist(), value=values.tolist(), levels=_levels(values, lowest),
             x_name=plane.names[0], y_name=plane.names[1], value_name=value_name(paths[0]), paths=drawn,
@@ -154,7 +154,9 @@ def named(path: Trajectory, words: str) -> str:
     return f"{path.label}: {words}" if path.label else words
 
 
-def _words(paths: Sequence[Trajectory], plane: Plane, lowest: float, exists: bool) -> dict[str, str]:
+def _words(
+    drawn: Sequence[Path], paths: Sequence[Trajectory], plane: Plane, lowest: float, exists: bool
+) -> dict[str, str]:
     where = "optimum" if exists else "infimum"
     moving = [p for p in paths if len(p)]
     ends = [named(p, outcome(p, lowest, where)) for p in moving]
@@ -175,6 +177,12 @@ def _words(paths: Sequence[Trajectory], plane: Plane, lowest: float, exists: boo
     if not exists:
         parts.append(
             "No optimum exists: the loss keeps falling" + (" along the dashed line." if plane.share is None else ".")
+        )
+    gone = [p for p in drawn if p.inside < len(p.x)]
+    if gone:
+        names = " and ".join(p.label for p in gone) if len(drawn) > 1 else "The path"
+        parts.append(
+            f"{names} leave{'s' if len(gone) == 1 else ''} the view at step {gone[0].steps[gone[0].inside]:,}."
         )
     subtitle = " ".join(parts)
     told = f"Contour picture of the {value_name(paths[0])} over {plane.names[0]} and {plane.names[1]}. {subtitle} "

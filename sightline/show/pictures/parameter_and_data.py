@@ -127,6 +127,6 @@ def finish(left: Axes, right: Axes, look: Theme, picture: ParameterAndData, hand
         picture.surface.y_name.removesuffix(" of the path"),
     )
     canvas.label(right, look, picture.space.x_name, picture.space.y_name)
-    canvas.entitle(left, look, picture, whole=True)
+    canvas.entitle(left, look, picture)
     canvas.tell(right, picture)
     canvas.legend_of_two(left, right, look, handles, own)
