@@ -13,7 +13,7 @@ from scipy.special import expit
 import sightline as sl
 from sightline.data import make_data
 from sightline.design_matrix import DenseDesign, gram_rows
-from sightline.losses import LOSSES, Logistic, as_loss, log_of_product
+from sightline.losses import LOSSES, PRODUCT_ROWS, Logistic, as_loss, log_of_product
 from sightline.objective import Objective, Weights, problem
 from sightline.solvers.rows import sampled, stratified
 from sightline.solvers.sample import Sample, curvature_gram, row_sizes
@@ -144,8 +144,9 @@ def test_logarithm_of_a_product(q):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_total_and_gradient_are_those_of_the_rows(scale, dtype):
     generator = torch.Generator().manual_seed(0)
-    y = torch.where(torch.rand(1003, generator=generator) < 0.5, -1.0, 1.0).to(dtype)
-    z = (scale * torch.randn(1003, generator=generator)).to(dtype)
+    rows = PRODUCT_ROWS + 3
+    y = torch.where(torch.rand(rows, generator=generator) < 0.5, -1.0, 1.0).to(dtype)
+    z = (scale * torch.randn(rows, generator=generator)).to(dtype)
     for sign in (y, 1.0):  # every label predicted, or half of them
         loss = Logistic()
         total, dual = loss.total_and_gradient(z.abs() * sign, y)
