@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from sightline.recipes import Recipe, train
-from sightline.recipes.compiled import NotCompiled, engine, library
+from sightline.recipes.compiled import NotCompiled, engine, library, order
 
 # Of the weights' size. Where a training amplifies rounding (RMSprop, and Adam with a short memory, divide by what is
 # left of the gradient at the optimum), the exact engine is as far from itself with its columns in another order.
@@ -214,6 +214,26 @@ def test_rows_come_in_the_order_of_the_data_loader(seed, drop_last):
     assert compiled.engine == "compiled"
     assert distance(exact, compiled) <= 1e-12
     assert torch.equal(after_exact, after_compiled)  # the same random numbers were used
+
+
+def test_a_data_loader_that_draws_otherwise_is_asked_itself(monkeypatch):
+    monkeypatch.setattr(order, "_loaders_draw_as_known", lambda: False)
+    test_rows_come_in_the_order_of_the_data_loader(drop_last=True, seed=3)
+
+
+def test_a_sampler_of_ones_own_is_followed():
+    X, y = rows("real", 50, 4, torch.float64)
+    weights = torch.arange(50.0)
+    found = []
+    for kind in ("exact", "compiled"):
+        module = nn.Linear(4, 1, dtype=torch.float64)
+        nn.init.ones_(module.weight), nn.init.zeros_(module.bias)
+        generator = torch.Generator().manual_seed(5)
+        sampler = torch.utils.data.WeightedRandomSampler(weights, 30, generator=generator)
+        data = DataLoader(TensorDataset(X, y), batch_size=8, sampler=sampler)
+        found.append(train(module, data, nn.MSELoss(), Recipe(lr=0.1, epochs=15), engine=kind, certify=False))
+    assert found[1].engine == "compiled"
+    assert distance(*found) <= 1e-12
 
 
 def test_shuffled_rows_without_a_seed_use_the_global_random_numbers():

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, TensorDataset, default_collate
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+    default_collate,
+)
 
 from sightline.recipes.batches import Batches, LoaderBatches, TensorBatches
 from sightline.recipes.compiled.errors import NotCompiled
@@ -37,8 +45,7 @@ class Order:
         if self._loader is None:
             rows = np.tile(np.arange(used), count)
         else:
-            # To its end: a sampler may draw once more there.
-            rows = np.concatenate([batch.numpy()[:used] for _ in range(count) for batch in self._loader])
+            rows = np.concatenate([_drawn(self._loader)[:used] for _ in range(count)])
         ends = self.ends if count == 1 else (self.ends[None] + used * np.arange(count)[:, None]).reshape(-1)
         return rows, ends
 
@@ -82,6 +89,40 @@ def _whole(loader: DataLoader[Any] | None) -> DataLoader[Any] | None:
         rows,  # type: ignore[arg-type]
         batch_size=max(len(sampler), 1), sampler=sampler, generator=loader.generator, collate_fn=torch.tensor,  # type: ignore[arg-type]
     )
+
+
+def _drawn(loader: DataLoader[Any]) -> np.ndarray:
+    """The rows of the loader's next epoch, int64."""
+    if type(loader.sampler) in (RandomSampler, SequentialSampler) and _loaders_draw_as_known():
+        return _drawn_as_known(loader)
+    (rows,) = list(loader)  # to its end: a sampler may draw once more there
+    return rows.numpy()
+
+
+def _drawn_as_known(loader: DataLoader[Any]) -> np.ndarray:
+    """What a DataLoader draws, without making its iterator: a seed for its workers, then its sampler's rows, all."""
+    torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
+    return np.array(list(loader.sampler), dtype=np.int64)
+
+
+@cache
+def _loaders_draw_as_known() -> bool:
+    """Whether that is so in this version of PyTorch: tried once on a few rows, with and without a generator."""
+    with torch.random.fork_rng(devices=[]):
+        for own in (True, False):
+            found = []
+            for draw in (_drawn_as_known, lambda loader: next(iter(list(loader))).numpy()):
+                torch.manual_seed(7)
+                generator = torch.Generator().manual_seed(3) if own else None
+                rows = range(7)
+                loader: DataLoader[Any] = DataLoader(
+                    rows,  # type: ignore[arg-type]
+                    batch_size=7, shuffle=True, generator=generator, collate_fn=torch.tensor,
+                )
+                found.append([*draw(loader), *draw(loader), *torch.rand(1), *torch.rand(1, generator=generator)])
+            if found[0] != found[1]:
+                return False
+    return True
 
 
 def _no(what: str) -> NotCompiled:
