@@ -127,7 +127,9 @@ def _no_loss(what: str, out: Any, y: Any, error: Exception) -> str:
         return f"{what} cannot take what the module returns, a {type(out).__name__}: {error}"
     kinds = f"outputs of shape {_shape(out)}, {out.dtype}"
     advice = ""
-    if isinstance(y, Tensor):
+    if "between 0 and 1" in str(error):
+        advice = " It takes probabilities: end the module in nn.Sigmoid(), or use nn.BCEWithLogitsLoss()."
+    elif isinstance(y, Tensor):
         kinds += f", and y of shape {_shape(y)}, {y.dtype}"
         if "Long" in str(error) or "Int" in str(error) or "Double" in str(error) or "dtype" in str(error):
             advice = " Labels are y.long() for class numbers, y.to(outputs' dtype) for everything else."

@@ -18,7 +18,7 @@ from sightline.recipes.linear import LinearMap, linear_map, own_copy
 from sightline.recipes.loop import Job
 from sightline.recipes.minimised import Minimised
 from sightline.recipes.problem import find_problem, mean_rows
-from sightline.recipes.recognised import linear_in_scores
+from sightline.recipes.recognised import linear_in_scores, recognise
 from sightline.recipes.result import Training
 
 
@@ -48,7 +48,7 @@ def finish(job: Job, *, certify: bool, tol: float, warn: bool) -> Training:
     early = _early(job)
     if early:
         sentence = f"{early} {sentence}"
-        if warn and job.stopped.startswith("diverged"):
+        if warn and job.detail:
             warnings.warn(early, ConvergenceWarning, stacklevel=3)
     weight, bias = _weights(linear, state, minimised, X, job)
     return Training(
@@ -81,10 +81,11 @@ def _examine(job: Job, X: Tensor | None, y: Tensor | None) -> tuple[LinearMap | 
     problem = find_problem(job.module, linear, job.optimizer, job.loss, y, size)
     if isinstance(problem, str):
         slopes = linear_in_scores(job.loss, y, linear.shape, linear.link, linear.dtype)
-        if slopes is not None:
+        decays = any(group.get("weight_decay") for group in job.optimizer.param_groups)
+        if slopes is not None and not decays and _tilted(slopes, linear):
             problem = (
                 "the loss is a linear function of the scores, so it has no minimum: it falls without bound, towards"
-                " minus infinity, as the weights grow."
+                " minus infinity, as the weights grow." + _other_end(job, y, linear)
             )
         return linear, problem
     if problem.objective.loss.name == "poisson":  # the only one that torch computes up to a constant
@@ -95,6 +96,20 @@ def _examine(job: Job, X: Tensor | None, y: Tensor | None) -> tuple[LinearMap | 
             ours = problem.factor * problem.objective.evaluate(weights, keep_rows=False).loss
             problem = replace(problem, constant=own - ours)
     return linear, problem
+
+
+def _tilted(slopes: Tensor, linear: LinearMap) -> bool:
+    """Whether a loss of these slopes in the scores depends on the weights at all, beyond rounding."""
+    table = slopes.reshape(linear.design.n, -1).double()
+    X = linear.design.to_dense().double()
+    return bool(((X.T @ table).abs() > 1e-6 * (X.T.abs() @ table.abs())).any())
+
+
+def _other_end(job: Job, y: Tensor, linear: LinearMap) -> str:
+    """The advice for a loss that takes logarithms of probabilities and is given scores."""
+    if linear.outputs > 1 and recognise(job.loss, y, linear.shape, "log softmax", linear.dtype) is not None:
+        return " It takes logarithms of probabilities: end the module in nn.LogSoftmax(1), or use nn.CrossEntropyLoss."
+    return ""
 
 
 def _output_shape(module: nn.Module, X: Tensor) -> tuple[int, ...] | None:
@@ -118,7 +133,7 @@ def _early(job: Job) -> str:
             f"The training {job.stopped}: {job.detail} The weights are the last finite ones,"
             f" after {job.steps:,} steps."
         )
-    return f"Stopped after {job.steps:,} steps ({job.stopped})." if job.stopped else ""
+    return f"Stopped after {job.steps:,} steps ({job.stopped}). {job.detail}".rstrip() if job.stopped else ""
 
 
 def _meaning(certificate: Certificate, minimised: Minimised, job: Job) -> str:
@@ -136,9 +151,9 @@ def _meaning(certificate: Certificate, minimised: Minimised, job: Job) -> str:
         return f"It ended at the optimum: {here:.6g}, proven within {gap:.1e}."
     best = minimised.solution.certificate
     proven = "" if best.optimal else "at most "
-    floor = here - gap
-    part = f" ({100 * gap / abs(floor):.2g} % of it)" if floor else ""
-    return f"It ended at {here:.6g}, {proven}{gap:.3g} above the optimum {floor:.6g}{part}."
+    optimum = minimised.in_own_units(best.value)
+    part = f" ({100 * gap / optimum:.2g} % of it)" if 0 < gap < 10 * optimum else ""
+    return f"It ended at {here:.6g}, {proven}{gap:.3g} above the optimum {optimum:.6g}{part}."
 
 
 def _weights(

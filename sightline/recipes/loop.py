@@ -119,7 +119,8 @@ class Loop:
         self.within = False  # a step is being taken
         self.value = math.nan  # loss on the last batch
         self.batch: Batch | None = None
-        self.epoch, self.number, self.noted = job.done[0], job.done[1], job.steps
+        self.epoch, self.number = job.done
+        self.buffered = next(job.module.buffers(), None) is not None
 
     def go(self) -> None:
         """All epochs, or as many as there is time for."""
@@ -226,7 +227,13 @@ class Loop:
     def _note(self, rate: float) -> None:
         job, per_epoch = self.job, self.job.batches.per_epoch
         epoch = self.epoch - 1 + (self.number / per_epoch if per_epoch else 0.0) if job.steps else 0.0
-        job.trace.record(job.steps, epoch, self.value, rate, time.perf_counter() - job.begun, job.snapshot())
+        job.trace.record(job.steps, epoch, self.value, rate, time.perf_counter() - job.begun, self._state())
+
+    def _state(self) -> State:
+        """A copy of parameters and buffers; the way to the buffers is slow, and most linear modules have none."""
+        if self.buffered:
+            return self.job.snapshot()
+        return tuple(p.clone() for p in self.kept.parameters)
 
     def _diverged(self, loss: float) -> tuple[str, str]:
         """Put back the last finite weights; which step was not finite, and why."""

@@ -123,8 +123,9 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"{kind.__name__} takes no argument {name!r}; it takes {', '.join(known)}.{hint}")
+    groups = parameter_groups(module, recipe)
     try:
-        return kind(parameter_groups(module, recipe), **arguments)
+        return kind(groups, **arguments)
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
         raise ValueError(f"{kind.__name__}({given}) cannot be made: {error}") from error
