@@ -175,6 +175,10 @@ def predict(**options: Any) -> None:
 @main.command(short_help="The table of a model again; a training and its replay.")
 @click.argument("model", metavar="MODEL_OR_TRAINING", type=click.Path())
 @click.option("--html", metavar="FILE", help="Write the report there, or the replay of a training.")
+@click.option("--data", metavar="FILE", help="A training's rows, which its own file does not hold, for the replay.")
+@click.option("--target", metavar="COLUMN", help="In --data: the column that was predicted.")
+@click.option("--labels", metavar="FILE", help="A file of labels, where the features are in a file without them.")
+@_reading
 @click.option("--all", "whole", is_flag=True, help="Print every coefficient, not the largest 30.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
 def show(**options: Any) -> None:

@@ -308,6 +308,17 @@ def test_many_classes_stay_small():
     assert data_of(html)["space"]["margins"] is True
 
 
+def test_a_path_with_fewer_steps_than_its_trace(monkeypatch):
+    """On many rows a path holds few of the steps that the trace has; each is drawn with its own numbers."""
+    monkeypatch.setattr("sightline.show.trajectories.WORK", 0)
+    trace, found = training("iris").trace, data_of(page(training("iris")))
+    f = found["frames"]
+    assert len(f["step"]) < 100 and f["step"][-1] == 400
+    place = {step: i for i, step in enumerate(trace.step)}
+    near(f["loss"], [trace.loss[place[s]] for s in f["points"]])
+    near(f["epoch"], [trace.epoch[place[s]] for s in f["step"]])
+
+
 def test_what_cannot_be_shown_is_said():
     with pytest.raises(PictureError, match="cannot be drawn"):
         page("nothing")

@@ -7,18 +7,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sightline.commands.reading import load
+from sightline.commands.reading import encoder_of, load, read_table
 from sightline.result import Result
 from sightline.summary import Summary
 from sightline.tables import TableError
+from sightline.tables.errors import plural
 
 
-def run(model: str, html: str | None, whole: bool, as_json: bool) -> None:
+def run(
+    model: str, html: str | None, whole: bool, as_json: bool, data: str | None, target: str | None, labels: str | None,
+    **reading: Any,
+) -> None:  # fmt: skip
     """Print the table, or JSON; write the report or the replay where one is asked for."""
     result, path = load(model)
     training = hasattr(result, "recipe")
+    if data is not None and not (training and html is not None):
+        raise TableError("--data gives a training's rows to its replay: name a training, and --html FILE")
     if html is not None:
-        _write(result, path, Path(html), html, training)
+        rows = None if data is None else _rows(result, data, target, labels, **reading)
+        _write(result, path, Path(html), html, training, rows)
     if as_json:
         told = _training(result) if training else Summary.of(result).to_dict()
         sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
@@ -32,7 +39,7 @@ def run(model: str, html: str | None, whole: bool, as_json: bool) -> None:
         sys.stdout.write(f"\n{'replay' if training else 'report'}  {html}\n")
 
 
-def _write(result: Result, path: Path, place: Path, html: str, training: bool) -> None:
+def _write(result: Result, path: Path, place: Path, html: str, training: bool, rows: tuple[Any, Any] | None) -> None:
     from sightline.report.writing import is_report, write_text
 
     if place.exists() and not is_report(place):
@@ -40,11 +47,25 @@ def _write(result: Result, path: Path, place: Path, html: str, training: bool) -
     if training:
         from sightline.show.page import page as replay
 
-        write_text(place, replay(result))
+        write_text(place, replay(result, rows))
     else:
         from sightline.report import page
 
         write_text(place, page(result, str(path)))
+
+
+def _rows(result: Any, data: str, target: str | None, labels: str | None, **reading: Any) -> tuple[Any, Any]:
+    """X and y that a training saw, from a file; columns in their order where the training had no names for them."""
+    from sightline.tables import prepare
+
+    if target is None and labels is None:
+        raise TableError("name the column that was predicted: --target COLUMN")
+    encoder = encoder_of(result) if result.columns is not None else None
+    design = prepare(read_table(data, target=target, labels=labels, **reading), encoder)
+    p = result.weight.shape[1]
+    if design.X.shape[1] != p:
+        raise TableError(f"{data} has {plural(design.X.shape[1], 'column')} beside the target; the training had {p:,}")
+    return design.X, design.y
 
 
 def _training(result: Any) -> dict[str, Any]:

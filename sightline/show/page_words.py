@@ -39,6 +39,8 @@ def words_of(source: Any, replay: Replay) -> Words:
         problem = getattr(getattr(source, "minimised", None), "sentence", "")
         meaning = getattr(source, "sentence", "").removeprefix(f"The recipe minimises {problem}. ")
         facts = [("It minimised", problem), ("Where it ended" if problem else "Why", meaning)]
+    if certificate is not None and replay.path is None:
+        facts.append(("Not shown", replay.reason))
     if certificate is not None:
         facts.append(("Certificate", certified(certificate, replay.units)))
     headline, good = headline_of(certificate, replay)

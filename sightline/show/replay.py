@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from sightline.certificate import Verdict
 from sightline.losses import Loss
 from sightline.objective import Weights
+from sightline.recipes.result import Training
 from sightline.show.picture import PictureError, percent
 from sightline.show.pictures.loss_surface import LossSurface
 from sightline.show.pictures.norm_and_direction import NormAndDirection
 from sightline.show.plane import Plane, free_weights, plane_of, weight_names
 from sightline.show.replay_frames import MOST_FRAMES, MOST_POINTS, Frames, short, shortened, thinned
+from sightline.show.replay_saved import own_units, with_rows
 from sightline.show.replay_space import Sample, Scores, class_names, classes_of, flat, sample, space
 from sightline.show.trajectories import Trajectory, trajectory
 
@@ -30,16 +33,22 @@ MOST_OUTPUTS = 1000  # scores of a row; of more no row is shown
 
 @dataclass(frozen=True)
 class Units:
-    """value · factor + constant: an objective's value in the recipe's own units.  A ``Trajectory`` has the factor."""
+    """value · factor + constant: an objective's value in the recipe's own units.  ``known``: those are known."""
 
     factor: float
-    constant: float
+    constant: float = 0.0
+    known: bool = True
 
     @classmethod
     def of(cls, source: Any, path: Trajectory | None) -> Units:
         """Those of a training; of all else they are the objective's own."""
-        constant = getattr(getattr(source, "minimised", None), "constant", 0.0)
-        return cls(1.0 if path is None else path.factor, float(constant))
+        factor = 1.0 if path is None else path.factor
+        if not isinstance(source, Training) or source.loss is None:
+            return cls(factor)
+        if source.minimised is not None:
+            return cls(source.minimised.factor, source.minimised.constant)
+        found = own_units(source)
+        return cls(1.0, known=False) if found is None else cls(*found)
 
     def __call__(self, value: Any) -> Any:
         """A value, or several."""
@@ -75,14 +84,16 @@ def replay_of(source: Any, data: Any = None) -> Replay:
     ------
     PictureError : there is no training in it, or no step was recorded.
     """
+    trained = isinstance(source, Training)
     try:
-        whole = trajectory(source, data)
+        loaded = trained and source.objective is None
+        whole = with_rows(source, data) if loaded else trajectory(source, data)
         reason = ""
     except PictureError as error:
-        if not hasattr(source, "trace") or not hasattr(source, "recipe"):
+        if not trained or data is not None:
             raise
         whole, reason = None, str(error)
-    trace = getattr(source, "trace", None) if hasattr(source, "recipe") else None
+    trace = source.trace if trained else None
     steps = whole.steps[: whole.finite] if whole is not None else list(trace.step if trace is not None else ())
     if not steps:
         raise PictureError("no step of the training was recorded: train with record='auto', or a number of steps.")
@@ -106,6 +117,10 @@ def replay_of(source: Any, data: Any = None) -> Replay:
             told["surface"] = surface(path, [whole.weights[i] for i in frames.places], units.constant)
         else:
             notes.append("The model has one weight, so there is no surface to draw.")
+    elif source.optimum is not None:
+        proof = source.optimum.certificate
+        attained = proof.verdict is not Verdict.NO_MINIMUM
+        told["optimum"] = {"loss": None, "gap": short(proof.gap * units.factor), "attained": attained}
     return Replay(told, frames, path, reason, notes, units)
 
 
@@ -127,22 +142,24 @@ def _frames(
     if trace is not None:
         known = {"epoch": trace.epoch, "rate": trace.learning_rate, "batch": trace.batch_loss, "loss": trace.loss,
                  "gap": [gap * units.factor for gap in trace.gap]}  # fmt: skip
+        row = {step: i for i, step in enumerate(trace.step)}  # more of them than steps of a path on many rows
     else:
         assert whole is not None
         unknown = [math.nan] * len(steps)
         bound, values = whole.lowest - whole.factor * whole.optimum.gap, whole.values
         known = {"epoch": whole.epochs or unknown, "rate": unknown, "batch": unknown, "loss": values,
                  "gap": [max(v - bound, 0.0) for v in values]}  # fmt: skip
+        row = {step: i for i, step in enumerate(steps)}
 
     def column(name: str, where: list[int]) -> list[float | None]:
-        values = [float(known[name][i]) for i in where]
+        values = [float(known[name][row[steps[i]]]) for i in where]
         return [v if math.isfinite(v) else None for v in values]
 
     place = {p: i for i, p in enumerate(places)}
     return Frames(
         step=[int(steps[i]) for i in chosen], epoch=column("epoch", chosen), rate=column("rate", chosen),
         at=[place[i] for i in chosen], places=places, points=[int(steps[i]) for i in places],
-        batch=column("batch", places), loss=column("loss", places), gap=column("gap", places), recorded=len(steps),
+        batch=column("batch", places), loss=column("loss", places), gap=column("gap", places), recorded=len(row),
     )  # fmt: skip
 
 
@@ -220,7 +237,7 @@ def _optimum(path: Trajectory, bare: bool, units: Units) -> dict[str, Any]:
     if bare and best.weights is not None:
         loss = path.objective.evaluate(best.weights, keep_rows=False).loss
     gap = short(best.gap * units.factor)
-    return {"loss": short(units(loss)), "gap": gap, "attained": best.weights is not None}
+    return {"loss": short(units(loss)) if units.known else None, "gap": gap, "attained": best.weights is not None}
 
 
 def _direction(path: Trajectory) -> dict[str, Any] | None:
