@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from sightline.data import Data, make_data
+from sightline.design_matrix import as_design
 from sightline.objective import Objective, Weights, weights_from
 from sightline.recipes.result import Training
 from sightline.result import Result
 from sightline.show.optimum import Optimum, optimum_of
 from sightline.show.picture import PictureError
 
+WORK = 300_000_000  # rows times steps that are evaluated
 HUGE = 1e150  # weights beyond which products of two overflow
 
 
@@ -29,7 +31,8 @@ class Trajectory:
     objective : the problem, with its rows.
     weights : (T) of them, as the objective holds weights.  steps : (T,) their step numbers, rising.
     epochs, seconds : (T,) passes over the rows and time at them, or None.
-    rate : learning rate at the last step, or None.  batch : rows of a step, None for all.
+    rate : learning rate at the last step, or None.  batch : rows of a step; None
+        for all, 0 for fewer than all where it is not known how many.
     optimizer : its name in lower case, '' where none is known.
     factor : the loss that was trained is so many times the objective's (2 for ``nn.MSELoss``, which is not halved);
         pictures show losses, gradients and curvatures in its units, with which learning rates go.
@@ -115,7 +118,7 @@ def trajectory(source: Any, data: Any = None, *, label: str | None = None) -> Tr
     if isinstance(source, Trajectory):
         return source
     if isinstance(source, Objective):
-        return Trajectory(label or "", source, [], [])
+        return Trajectory(label or "", on_cpu(source), [], [])
     if isinstance(source, Training):
         return _of_training(source, data, label)
     if isinstance(source, Result):
@@ -140,23 +143,42 @@ def trajectories(sources: Sequence[Any], data: Any = None) -> list[Trajectory]:
 
 
 def _of_training(source: Training, data: Any, label: str | None) -> Trajectory:
-    objective: Objective | None = source.objective
+    objective: Objective | None = data if isinstance(data, Objective) else source.objective
     if objective is None:
         raise PictureError(f"this training has no convex problem to be drawn against. {source.sentence}".strip())
-    if data is not None:
-        objective = data if isinstance(data, Objective) else replace(objective, data=_rows(source, objective, data))
+    if data is not None and data is not objective:
+        objective = replace(objective, data=_rows(source, objective, data))
+    objective = on_cpu(objective)
     trace, recipe = source.trace, source.recipe
-    steps = [int(step) for step, _ in trace.weights]
+    pairs = _few(trace.weights, objective.n)
+    steps = [int(step) for step, _ in pairs]
+    epochs = _at(trace, "epoch", steps)
     optimum = None
     if data is None and source.optimum is not None and source.optimum_weights is not None:
-        optimum = Optimum.of(objective, source.optimum_weights, source.optimum.certificate)
-    name = recipe.optimizer if isinstance(recipe.optimizer, str) else recipe.optimizer.__name__
+        optimum = Optimum.of(objective, fitting(objective, source.optimum_weights), source.optimum.certificate)
     return Trajectory(
         label if label is not None else recipe_label(recipe), objective,
-        [fitting(objective, w) for _, w in trace.weights], steps,
-        _at(trace, "epoch", steps), _at(trace, "seconds", steps), _rate(source), recipe.batch_size, name.lower(),
-        1.0 if source.minimised is None else source.minimised.factor, source.stopped, optimum,
+        [fitting(objective, w) for _, w in pairs], steps, epochs, _at(trace, "seconds", steps), _rate(source), _batch(source, objective, steps, epochs),
+        optimizer_name(recipe), 1.0 if source.minimised is None else source.minimised.factor, source.stopped, optimum,
     )  # fmt: skip
+
+
+def _few(pairs: Sequence[Any], n: int) -> Sequence[Any]:
+    """Steps of a long training on many rows, by equal ratios, so that evaluating them stays a matter of seconds."""
+    most = max(64, WORK // n)
+    if len(pairs) <= most:
+        return pairs
+    places = torch.logspace(0, math.log10(len(pairs)), most, dtype=torch.float64).round().long() - 1
+    return [pairs[int(i)] for i in places.clamp(0, len(pairs) - 1).unique()]
+
+
+def _batch(source: Training, objective: Objective, steps: Sequence[int], epochs: list[float] | None) -> int | None:
+    """Rows of a step where a step has fewer than all: the recipe's.  A loader's are not recorded: 0 where an epoch has
+    more than one step, and 1 where it has as many as there are rows."""
+    if source.recipe.batch_size is not None or not epochs or not epochs[-1]:
+        return source.recipe.batch_size
+    per_epoch = round(steps[-1] / epochs[-1])
+    return None if per_epoch <= 1 else 1 if per_epoch == objective.n else 0
 
 
 def _at(trace: Any, name: str, steps: Iterable[int]) -> list[float] | None:
@@ -199,6 +221,7 @@ def _of_list(source: Sequence[Any], data: Any, label: str | None) -> Trajectory:
         raise PictureError(
             "weights alone do not say what they minimise: give data=Objective(make_data(X, y, loss), loss)."
         )
+    data = on_cpu(data)
     steps, weights = [], []
     for number, entry in enumerate(source):
         if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], int):
@@ -211,8 +234,8 @@ def _of_list(source: Sequence[Any], data: Any, label: str | None) -> Trajectory:
 def objective_of(source: Result, data: Any) -> Objective:
     """The problem of a result over rows that are given: (X, y), ``Data`` or the ``Objective`` itself."""
     if isinstance(data, Objective):
-        return data
-    return Objective(_rows(source, None, data), source.loss, source.penalty, source.fit_intercept)
+        return on_cpu(data)
+    return on_cpu(Objective(_rows(source, None, data), source.loss, source.penalty, source.fit_intercept))
 
 
 def _rows(source: Result, objective: Objective | None, data: Any) -> Data:
@@ -232,9 +255,19 @@ def _weights_of(result: Result) -> Weights:
     return Weights(weight[0], bias[0]) if len(weight) == 1 else Weights(weight.T.contiguous(), bias)
 
 
+def on_cpu(objective: Objective) -> Objective:
+    """The problem with its rows in the main memory, where pictures are made; itself if they are there."""
+    data = objective.data
+    if data.design.device.type == "cpu":
+        return objective
+    weight, offset = (None if t is None else t.cpu() for t in (data.weight, data.offset))
+    rows = replace(data, design=as_design(data.design.to_dense().cpu()), y=data.y.cpu(), weight=weight, offset=offset)
+    return replace(objective, data=rows)
+
+
 def fitting(objective: Objective, weights: Weights) -> Weights:
     """Weights in the form that the objective holds, float64."""
-    coef, intercept = weights.coef.detach().double(), weights.intercept.detach().double()
+    coef, intercept = weights.coef.detach().double().cpu(), weights.intercept.detach().double().cpu()
     if coef.shape != objective.zeros().coef.shape:
         raise PictureError(
             f"the weights have shape {tuple(coef.shape)}, but the problem's have"
@@ -243,20 +276,34 @@ def fitting(objective: Objective, weights: Weights) -> Weights:
     return Weights(coef, intercept)
 
 
+def optimizer_name(recipe: Any) -> str:
+    """The optimizer's name in lower case, whether the recipe has its name, its class, one made already or its maker."""
+    optimizer = recipe.optimizer
+    if isinstance(optimizer, str):
+        return optimizer.lower()
+    if isinstance(optimizer, torch.optim.Optimizer):
+        return type(optimizer).__name__.lower()
+    made = getattr(optimizer, "func", optimizer)  # of a functools.partial
+    return str(getattr(made, "__name__", type(made).__name__)).lower()
+
+
 def recipe_label(recipe: Any) -> str:
     """What distinguishes recipes, in a few words: 'SGD, lr 0.1, momentum 0.9, batch 10'."""
-    name = recipe.optimizer if isinstance(recipe.optimizer, str) else recipe.optimizer.__name__
+    name, made = optimizer_name(recipe), getattr(recipe.optimizer, "defaults", {})
     names = {"sgd": "SGD", "vanilla": "gradient descent by hand", "lbfgs": "L-BFGS", "rmsprop": "RMSprop"}
     known = {n.lower(): n for n in dir(torch.optim) if n[0].isupper()}
-    parts = [names.get(name.lower(), known.get(name.lower(), name))]
-    if recipe.lr is not None:
-        parts.append(f"lr {recipe.lr:g}")
-    momentum = recipe.arguments.get("momentum")
-    if momentum:
-        parts.append(f"{'Nesterov ' if recipe.arguments.get('nesterov') else ''}momentum {momentum:g}")
-    decay = recipe.weight_decay
+    parts = [names.get(name, known.get(name, name))]
+    rate = made.get("lr") if recipe.lr is None else recipe.lr
+    if isinstance(rate, float | int):
+        parts.append(f"lr {rate:g}")
+    arguments = {**made, **recipe.arguments}
+    if arguments.get("momentum"):
+        parts.append(f"{'Nesterov ' if arguments.get('nesterov') else ''}momentum {arguments['momentum']:g}")
+    decay = made.get("weight_decay") if recipe.weight_decay is None else recipe.weight_decay
     if isinstance(decay, float | int) and decay:
-        parts.append(f"decay {decay:g}")
+        parts.append(f"decay {decay:g}" + (" on weights" if recipe.decay == "weights" else ""))
+    elif isinstance(decay, Mapping):
+        parts.append("decay " + " and ".join(f"{v:g} on {k}" for k, v in decay.items() if v))
     if recipe.batch_size is not None:
         parts.append(f"batch {recipe.batch_size}")
     return ", ".join(parts)
