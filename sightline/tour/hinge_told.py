@@ -40,16 +40,15 @@ def story(f: Facts) -> Story:
             "`HingeEmbeddingLoss` expects distances, not scores. For a row labelled 1 its loss is the score itself, and"
             " for a row labelled −1 it is max(0, 1 − score). So a positive row pays for a high score and is paid for a"
             " low one, without limit: training learns the labels upside down.",
-            f"It has no minimum. Along the direction of the last steps it changes by {n_(f.slope, 3)} for every unit of"
-            " length, far out and for ever: minus infinity.",
+            f"It has no minimum. Far out along the direction of the last steps it falls by {n_(-f.slope, 3)} for every unit"
+            " of length, for ever: down to minus infinity.",
             Picture(lambda theme: _losses(f, theme), "Both losses as functions of the score, for the two labels. For"
                     " the label 1 the posted one is a straight line without a lower end; the hinge stops at zero."),
         )),
         Scene(BEST, (
             f"The hinge loss max(0, 1 − label × score), averaged over the rows, has the optimum {value}. Sightline"
             f" reaches it and proves it to within {n_(f.certificate.gap, 1)}, by its {f.certificate.method}.",
-            f"At the optimum {share(f.accuracy)} of the labels are right. That is all that can be asked:"
-            f" {FLIPS} of {ROWS} were flipped.",
+            f"There {share(f.accuracy)} of the labels are told rightly; {FLIPS} of the {ROWS} had been flipped.",
             Code('sl.fit(X, y, loss="hinge")'),
         )),
         Scene(REACHES, (

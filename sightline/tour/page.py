@@ -64,8 +64,9 @@ for (const frame of document.querySelectorAll("iframe")) {
 }
 """
 
-# In the tour's page a replay has no title, verdict or lesser pictures of its own: the story has told and shown them.
-FRAMED = "<style>main{padding:12px 16px;max-width:none}header,.words,.more,footer{display:none}</style>"
+# In the tour's page a replay has no title and verdict of its own, which the story has told, nor its lesser pictures.
+FRAMED = "<style>main{padding:12px 16px;max-width:none}header,.words,footer{display:none}</style>"
+LESSER = re.compile(r'<section class="more">.*?</section>', re.DOTALL)
 
 
 def page(stories: Sequence[Story]) -> str:
@@ -191,7 +192,7 @@ def _image(axes: Any) -> str:
 def _replay(replay: Replay) -> str:
     from sightline.show.page import page as whole
 
-    inside = whole(replay.training).replace("</head>", FRAMED + "</head>", 1)
+    inside = LESSER.sub("", whole(replay.training)).replace("</head>", FRAMED + "</head>", 1)
     name = escape(re.sub("[`*]", "", replay.caption))
     return (
         f'<figure class="replay"><figcaption>{_inline(replay.caption)} Press play, or step.</figcaption>'
