@@ -513,6 +513,27 @@ def test_a_training_can_be_drawn():
     assert Gap.of([path]).series[0].gap[-1] == pytest.approx(2 * training.trace.gap[-1], rel=1e-5)
 
 
+def test_the_batches_of_a_loader_are_known():
+    rows = torch.utils.data.TensorDataset(torch.randn(25, 2), torch.randn(25, 1))
+    loader = torch.utils.data.DataLoader(rows, batch_size=10)
+    training = sl.train(torch.nn.Linear(2, 1), loader, torch.nn.MSELoss(), sl.Recipe("sgd", lr=0.01, epochs=4))
+    path = trajectory(training)
+    assert path.batch == 0 and not Curvature.of(path).plain  # fewer rows than all, but not known how many
+    with pytest.raises(sl.show.PictureError, match="not recorded"):
+        GradientNoise.of(path)
+    assert GradientNoise.of(path, 10).batches[0].size == 10
+    whole = sl.train(torch.nn.Linear(2, 1), rows, torch.nn.MSELoss(), sl.Recipe("sgd", lr=0.01, epochs=4))
+    assert trajectory(whole).batch is None
+
+
+def test_long_trainings_on_many_rows_are_thinned(monkeypatch):
+    monkeypatch.setattr("sightline.show.trajectories.WORK", 60 * 70)
+    x = torch.arange(60.0)[:, None] / 60
+    training = sl.train(torch.nn.Linear(1, 1), (x, x), torch.nn.MSELoss(), sl.Recipe("sgd", lr=0.1, epochs=500))
+    path = trajectory(training)
+    assert len(path) <= 70 and path.steps[0] == 0 and path.steps[-1] == 500 and path.steps == sorted(set(path.steps))
+
+
 def test_weight_decay_of_the_bias_is_part_of_the_surface():
     """Two points with ``weight_decay=0.2``: w = (.5942, -.0126), b = -.6195 (issue 3, founding case 3)."""
     X, y = torch.tensor([[3.0, 2.0], [1.0, 1.0]]), torch.tensor([[1.0], [0.0]])
@@ -528,6 +549,10 @@ def test_labels_say_what_distinguishes_recipes():
     assert recipe_label(sl.Recipe("sgd", lr=0.1, momentum=0.9, nesterov=True)) == "SGD, lr 0.1, Nesterov momentum 0.9"
     assert recipe_label(sl.Recipe(torch.optim.AdamW, lr=0.01, batch_size=33)) == "AdamW, lr 0.01, batch 33"
     assert recipe_label(sl.Recipe("adam", weight_decay=0.5)) == "Adam, decay 0.5"
+    decayed = sl.Recipe("sgd", lr=0.1, weight_decay=0.2, decay="weights")
+    assert recipe_label(decayed) == "SGD, lr 0.1, decay 0.2 on weights"
+    made = torch.optim.SGD(torch.nn.Linear(2, 1).parameters(), lr=0.3, momentum=0.5)
+    assert recipe_label(sl.Recipe(made)) == "SGD, lr 0.3, momentum 0.5"
 
 
 def test_every_picture_is_plain_values(line, iris, two):

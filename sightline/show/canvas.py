@@ -132,7 +132,7 @@ def entitle(ax: Axes, theme: Theme, picture: Picture) -> None:
     heading = ax.set_title(
         "\n".join(head), loc="left", color=theme.ink, fontsize=TITLE, fontweight="bold", pad=pad, linespacing=1.2
     )
-    heading.set_transform(above + ax.titleOffsetTrans)
+    heading.set_transform(above + ScaledTranslation(0, pad / 72, figure.dpi_scale_trans))
     heading.set_x(left)
     ax.sightline_heading = heading  # type: ignore[attr-defined] # animations change its words
     if below:

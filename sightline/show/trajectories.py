@@ -31,8 +31,8 @@ class Trajectory:
     objective : the problem, with its rows.
     weights : (T) of them, as the objective holds weights.  steps : (T,) their step numbers, rising.
     epochs, seconds : (T,) passes over the rows and time at them, or None.
-    rate : learning rate at the last step, or None.  batch : rows of a step; None
-        for all, 0 for fewer than all where it is not known how many.
+    rate : learning rate at the last step, or None.
+    batch : rows of a step; None for all, 0 for fewer than all where it is not known how many.
     optimizer : its name in lower case, '' where none is known.
     factor : the loss that was trained is so many times the objective's (2 for ``nn.MSELoss``, which is not halved);
         pictures show losses, gradients and curvatures in its units, with which learning rates go.
@@ -158,8 +158,9 @@ def _of_training(source: Training, data: Any, label: str | None) -> Trajectory:
         optimum = Optimum.of(objective, fitting(objective, source.optimum_weights), source.optimum.certificate)
     return Trajectory(
         label if label is not None else recipe_label(recipe), objective,
-        [fitting(objective, w) for _, w in pairs], steps, epochs, _at(trace, "seconds", steps), _rate(source), _batch(source, objective, steps, epochs),
-        optimizer_name(recipe), 1.0 if source.minimised is None else source.minimised.factor, source.stopped, optimum,
+        [fitting(objective, w) for _, w in pairs], steps, epochs, _at(trace, "seconds", steps), _rate(source),
+        _batch(source, objective, steps, epochs), optimizer_name(recipe),
+        1.0 if source.minimised is None else source.minimised.factor, source.stopped, optimum,
     )  # fmt: skip
 
 

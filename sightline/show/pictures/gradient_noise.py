@@ -102,6 +102,8 @@ class GradientNoise(Picture):
 def _sizes(path: Trajectory, batch_size: int | Sequence[int] | None) -> list[int]:
     n = path.objective.n
     if batch_size is None:
+        if path.batch == 0:
+            raise PictureError("how many rows the loader's batches had was not recorded: say it, batch_size=10.")
         if path.batch is None or path.batch >= n:
             raise PictureError(
                 "this training uses all rows at each step, so its gradients have no noise;"
