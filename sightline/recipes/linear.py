@@ -69,7 +69,7 @@ class LinearMap:
             return weight, _read(state, self.bias, self.outputs, 1)[:, 0]
         put(self.copy, state)
         found = affine_map(self.copy, self.design, self.outputs, self.asked_for)
-        return found.weight, found.bias
+        return found.weight.clone(), found.bias.clone()  # they may share memory with the parameters
 
     def weights(self, state: State, difference: bool = False) -> Weights:
         """``Weights`` at recorded parameters; with ``difference`` those of the second score less the first."""
@@ -164,17 +164,16 @@ def _find_readings(found: LinearMap) -> None:
     generator = torch.Generator().manual_seed(0)
     before = [p.detach().clone() for p in parameters]
     random = tuple(torch.rand(p.shape, generator=generator).to(p) + 0.5 for p in parameters)
-    put(found.copy, random)
     try:
-        probe = affine_map(found.copy, found.design, found.outputs, found.asked_for)
+        probed, offset = found.at(random)
     except ValueError:
         return
     finally:
         put(found.copy, tuple(before))
     k, p = found.outputs, found.design.p
-    weight = _matching(random, probe.weight, k, p)
-    bias = _matching(random, probe.bias[:, None], k, 1)
-    if weight is not None and (bias is not None or not bool(probe.bias.abs().max() > 1e-4)):
+    weight = _matching(random, probed, k, p)
+    bias = _matching(random, offset[:, None], k, 1)
+    if weight is not None and (bias is not None or not bool(offset.abs().max() > 1e-4)):
         found.weight, found.bias = weight, bias
         found.has_bias = bias is not None
 
