@@ -20,7 +20,7 @@ ARGS ?=
 .PHONY: help env demo test docs-test lint format types contracts bench pictures changelog clean
 
 help:
-	@echo 'make demo       fit the data set that ships here, print the table, write $(DEMO_OUT)/report.html'
+	@echo 'make demo       fit the data set that ships here, print the table, write $(DEMO_OUT)/report.html; the short tour'
 	@echo 'make test       the whole test suite, the examples of the documentation included'
 	@echo 'make env        the environment in $(ENV) alone'
 	@echo 'make lint       ruff                      make types      mypy, strict'
@@ -46,6 +46,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/sightline fit $(DEMO_DATA) --target $(DEMO_TARGET) --out $(DEMO_OUT)
+	$(BIN)/sightline tour --short
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)

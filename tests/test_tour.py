@@ -48,7 +48,9 @@ def test_hinge_optimum_and_recall_have_the_reference_values(noisy):
     assert noisy.recall < 0.9 <= min(way.recall for way in noisy.ways)
 
 
-@pytest.mark.parametrize(("rows", "flips", "positives", "value"), [(100, 20, 32, 0.5173021463), (1000, 200, 461, 0.6202191224)])
+@pytest.mark.parametrize(
+    ("rows", "flips", "positives", "value"), [(100, 20, 32, 0.5173021463), (1000, 200, 461, 0.6202191224)]
+)
 def test_noisy_data_are_those_of_the_reference(rows, flips, positives, value):
     from sightline.driver import fit
 
@@ -61,7 +63,7 @@ def test_the_posted_loss_falls_to_minus_infinity(noisy):
     X, t = hinge.noisy()
     model = plain_loop(nn.Linear(10, 1), X, t[:, None], nn.HingeEmbeddingLoss(), lr=1.0, steps=100)
     with torch.no_grad():
-        told = dict((step, loss) for step, loss, _ in noisy.posted)
+        told = {step: loss for step, loss, _ in noisy.posted}
         assert told[100] == pytest.approx(float(nn.HingeEmbeddingLoss()(model(X), t[:, None])), rel=1e-5)
     assert noisy.posted[-1][1] < 0 and noisy.slope < 0
     # The slope is what the loss does far out: ten times as far, ten times as low.
@@ -72,7 +74,7 @@ def test_the_posted_loss_falls_to_minus_infinity(noisy):
 
 def test_the_right_loss_is_the_plain_loops_and_nears_the_optimum(noisy):
     X, t = hinge.noisy()
-    model = plain_loop(nn.Linear(10, 1), X, t[:, None], lambda z, y: hinge.hinge(z, y), lr=1.0, steps=100)
+    model = plain_loop(nn.Linear(10, 1), X, t[:, None], hinge.hinge, lr=1.0, steps=100)
     with torch.no_grad():
         gap = float(hinge.hinge(model(X).double(), t[:, None].double())) - noisy.certificate.value
     assert dict(noisy.course)[100] == pytest.approx(gap, abs=1e-6)

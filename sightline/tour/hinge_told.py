@@ -40,8 +40,8 @@ def story(f: Facts) -> Story:
             "`HingeEmbeddingLoss` expects distances, not scores. For a row labelled 1 its loss is the score itself, and"
             " for a row labelled −1 it is max(0, 1 − score). So a positive row pays for a high score and is paid for a"
             " low one, without limit: training learns the labels upside down.",
-            f"It has no minimum. Far out along the direction of the last steps it falls by {n_(-f.slope, 3)} for every unit"
-            " of length, for ever: down to minus infinity.",
+            f"It has no minimum. Far out along the direction of the last steps it falls by {n_(-f.slope, 3)} for every"
+            " unit of length, for ever: down to minus infinity.",
             Picture(lambda theme: _losses(f, theme), "Both losses as functions of the score, for the two labels. For"
                     " the label 1 the posted one is a straight line without a lower end; the hinge stops at zero."),
         )),
