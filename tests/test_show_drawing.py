@@ -230,6 +230,19 @@ def test_axes_of_others_are_drawn_in_and_returned(runs):
         show.loss_surface_3d(runs["line"], ax=left)
 
 
+def test_names_with_signs_of_mathematics_are_shown_as_they_are():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 2))
+    y = np.where(X[:, 0] + rng.normal(size=30) > 0, "$\\frac", "_no$")
+    problem = cases.objective(X, y, "logistic", columns=["$x_1^", "price $ and $"])
+    path = cases.descend(problem, 0.5, 20, label="_mine, $\\alpha")
+    for draw in (show.coefficients, show.decision_boundary, show.loss_surface, show.probabilities, show.gap):
+        ax = draw(path)
+        canvas.png(ax.figure)
+    assert "price $ and $" in [t.get_text() for t in show.coefficients(path).get_yticklabels()]
+    assert "_mine, $\\alpha" in [t.get_text().strip() for t in show.gap(path).get_legend().get_texts()]
+
+
 def test_themes(runs):
     with show.theme("dark") as dark:
         assert dark is DARK

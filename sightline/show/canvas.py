@@ -109,8 +109,10 @@ def dress(ax: Axes, theme: Theme) -> None:
 
 def label(ax: Axes, theme: Theme, x: str, y: str) -> None:
     """Names of the axes, with their units."""
-    ax.set_xlabel(x, color=theme.ink, fontsize=TEXT, labelpad=4)
-    ax.set_ylabel(y, color=theme.ink, fontsize=TEXT, labelpad=4)
+    # A $ in a name is a $.
+    words: dict[str, Any] = {"color": theme.ink, "fontsize": TEXT, "labelpad": 4, "parse_math": False}
+    ax.set_xlabel(x, **words)
+    ax.set_ylabel(y, **words)
 
 
 def entitle(ax: Axes, theme: Theme, picture: Picture) -> None:
@@ -130,15 +132,16 @@ def entitle(ax: Axes, theme: Theme, picture: Picture) -> None:
     pad = 9 + (1.45 * SMALL * len(below) if below else 0)
     above = blended_transform_factory(across, ax.transAxes)
     heading = ax.set_title(
-        "\n".join(head), loc="left", color=theme.ink, fontsize=TITLE, fontweight="bold", pad=pad, linespacing=1.2
-    )
+        "\n".join(head), loc="left", color=theme.ink, fontsize=TITLE, fontweight="bold", pad=pad, linespacing=1.2,
+        parse_math=False,
+    )  # fmt: skip
     heading.set_transform(above + ScaledTranslation(0, pad / 72, figure.dpi_scale_trans))
     heading.set_x(left)
     ax.sightline_heading = heading  # type: ignore[attr-defined] # animations change its words
     if below:
         words = figure.text(  # not the Axes', whose ``text`` takes a third place where there are three dimensions
             left, 1, "\n".join(below), transform=above + ScaledTranslation(0, 6 / 72, figure.dpi_scale_trans),
-            va="bottom", ha="left", color=theme.soft, fontsize=SMALL, linespacing=1.25,
+            va="bottom", ha="left", color=theme.soft, fontsize=SMALL, linespacing=1.25, parse_math=False,
         )  # fmt: skip
         words.set_in_layout(False)  # the title's pad keeps its place
         ax.sightline_subtitle = words  # type: ignore[attr-defined]
@@ -199,24 +202,40 @@ def legend(ax: Axes, theme: Theme, handles: Sequence[Any], columns: int = 3, dro
 
     if not handles:
         return
+    handles = _labelled(handles)
     below = ScaledTranslation(-8 / 72, -drop / 72, ax.figure.dpi_scale_trans)
-    ax.legend(
-        handles=list(handles), loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=ax.transAxes + below,
+    found = ax.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=ax.transAxes + below,
         ncols=columns, frameon=False, fontsize=SMALL, labelcolor=theme.ink, handlelength=2.4, columnspacing=1.4,
         handletextpad=0.6, borderaxespad=0,
     )  # fmt: skip
+    _as_written(found)
+
+
+def _labelled(handles: Sequence[Any]) -> list[Any]:
+    """The handles; matplotlib would leave out those whose name begins with an underscore."""
+    for handle in handles:
+        if str(handle.get_label()).startswith("_"):
+            handle.set_label(f" {handle.get_label()}")
+    return list(handles)
+
+
+def _as_written(found: Any) -> None:
+    """Names in a legend as they are, without mathematics in them."""
+    for text in found.get_texts():
+        text.set_parse_math(False)
 
 
 def legend_of_two(left: Axes, right: Axes, theme: Theme, handles: Sequence[Any], own: bool) -> None:
     """One legend for two Axes: below both in a figure of our ``own``, else in the right one."""
     style: dict[str, Any] = {
-        "handles": list(handles), "frameon": False, "fontsize": SMALL, "labelcolor": theme.ink, "handlelength": 2.2,
-        "columnspacing": 1.2, "handletextpad": 0.6,
+        "handles": _labelled(handles), "frameon": False, "fontsize": SMALL, "labelcolor": theme.ink,
+        "handlelength": 2.2, "columnspacing": 1.2, "handletextpad": 0.6,
     }  # fmt: skip
     if own:
-        left.figure.legend(loc="outside lower left", ncols=3, **style)
+        _as_written(left.figure.legend(loc="outside lower left", ncols=3, **style))
     else:
-        right.legend(loc="best", **style)
+        _as_written(right.legend(loc="best", **style))
 
 
 def outlined(theme: Theme, width: float = 2.2) -> list[Any]:

@@ -181,7 +181,7 @@ def draw(picture: Coefficients, ax: Axes | None = None, theme: str | Theme | Non
         picture.trained, rows, linestyle="none", marker="o", markersize=7, color=look.series[0],
         markeredgecolor=look.page, label=picture.label or "trained", zorder=8,
     )  # fmt: skip
-    ax.set_yticks(rows, labels=[canvas.short(name, 22) for name in picture.names])
+    ax.set_yticks(rows, labels=[canvas.short(name, 22) for name in picture.names], parse_math=False)
     ax.tick_params(axis="y", length=0, labelcolor=look.ink)
     ax.set_ylim(n - 0.5, -0.5)
     shown = [v for part in (picture.trained, picture.optimum, picture.low, picture.high) for v in part or []]
