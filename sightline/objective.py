@@ -33,6 +33,10 @@ class Weights:
             return torch.cat([self.coef, self.intercept.reshape(1)])
         return torch.cat([self.coef, self.intercept[None]]).T.reshape(-1)
 
+    def rounded(self) -> Weights:
+        """Weights that float32 holds exactly, so that what is proven of them is proven of the delivered ones."""
+        return Weights(self.coef.float().double(), self.intercept.float().double())
+
     def unflat(self, vector: Tensor) -> Weights:
         """Weights of this shape from such a vector."""
         if self.coef.ndim == 1:

@@ -16,7 +16,7 @@ from sightline.design_matrix import DenseDesign, Design, SparseDesign
 from sightline.objective import Objective, Weights
 
 COPY_ELEMENTS = 4_000_000  # designs up to this size are standardised in a copy (32 MB); larger ones only in need
-SAMPLE_ROWS = 1024  # rows by which a larger design is judged
+SAMPLE_ROWS = 1024  # most rows by which a larger design is judged
 LARGEST_OFFSET = 1e3  # |mean| / spread of a column beyond which a large design is copied after all
 EPS = 2.0**-52
 GRAM_COLUMNS = 3000  # beyond so many columns the rank is not examined
@@ -128,7 +128,8 @@ def standardised(objective: Objective) -> Working:
     if isinstance(design, SparseDesign):
         return _scaled_sparse(objective, design)
     if design.n * design.p > COPY_ELEMENTS:
-        shift, spread = _shift_and_spread(design.rows(slice(0, None, 1 + design.n // SAMPLE_ROWS)), objective.intercept)
+        sample_rows = min(SAMPLE_ROWS, max(64, COPY_ELEMENTS // (4 * design.p)))
+        shift, spread = _shift_and_spread(design.rows(slice(0, None, 1 + design.n // sample_rows)), objective.intercept)
         far = (shift.abs() > LARGEST_OFFSET * spread) & (spread > 0)
         extreme = (spread > 1e60) | ((spread < 1e-60) & (spread > 0))
         if not bool((far | extreme).any()):

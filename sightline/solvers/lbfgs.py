@@ -55,13 +55,14 @@ class LBFGS(Solver):
         weights = start if bool(start.coef.any()) else self._sample_start(objective, start)
         # Float32 data are worked on in float32 until the bound is small; what proves it is in float64.
         single = objective.data.design.dtype == torch.float32
-        now = objective.evaluate(weights)
+        now = objective.evaluate(weights, single=single)
         inverse = InverseHessian(self.preconditioner(objective, weights, now), self.memory)
         stalled = 0
         while True:
             bound = self._bound(objective, weights, now)
-            if single and (bound.gap <= 3e-6 * abs(now.value) or stalled):
+            if single and (bound.gap <= 1e-6 * abs(now.value) or stalled):
                 single, stalled = False, 0
+                weights = weights.rounded()
                 now = objective.evaluate(weights)
                 bound = self._bound(objective, weights, now)
             gradient = now.gradient.flat()
@@ -73,22 +74,37 @@ class LBFGS(Solver):
             along = weights.unflat(direction)
             if not objective.intercept:
                 along = Weights(along.coef, torch.zeros_like(along.intercept))
-            change = self._change(objective, along, single)
+            change = self._change(objective, along)
             share = line_search(objective, weights, now, along, change, slope)
-            weights = weights.unflat(weights.flat() + share * along.flat())
             # Scores are carried along; near the end they are computed afresh, so that no proof rests on carried ones.
             carried = single or not bound.gap <= 1e-3 * abs(now.value)
-            scores = now.scores.to(change.dtype).add(change, alpha=share) if carried else objective.scores(weights)
-            after = objective.evaluate_scores(weights, scores)
+            trial, after = self._moved(objective, weights, now, along, change, share, carried)
+            if after.value > now.value + 1e-3 * abs(slope):  # a derivative near zero beyond the minimum
+                share *= 0.25
+                trial, after = self._moved(objective, weights, now, along, change, share, carried)
             inverse.update(share * along.flat(), after.gradient.flat() - gradient)
             stalled = stalled + 1 if now.value - after.value <= 4 * EPS * abs(now.value) else 0
-            now = after
+            weights, now = trial, after
             if stalled >= 5:
                 return
 
-    def _change(self, objective: Objective, along: Weights, single: bool) -> Tensor:
-        """X d + d_b: how the scores move."""
-        dtype = objective.data.design.dtype if single else torch.float64
+    @staticmethod
+    def _moved(
+        objective: Objective, weights: Weights, now: Evaluation, along: Weights, change: Tensor, share: float,
+        carried: bool,
+    ) -> tuple[Weights, Evaluation]:
+        """The weights after a step, and the objective there: from carried scores, or by a pass of its own."""
+        trial = weights.unflat(weights.flat() + share * along.flat())
+        if not carried and objective.data.design.dtype == torch.float32:
+            trial = trial.rounded()
+        if carried:
+            return trial, objective.evaluate_scores(trial, now.scores.to(change.dtype).add(change, alpha=share))
+        return trial, objective.evaluate(trial)
+
+    @staticmethod
+    def _change(objective: Objective, along: Weights) -> Tensor:
+        """X d + d_b, in the dtype of X: how the scores move."""
+        dtype = torch.float64 if objective.data.design.sparse else objective.data.design.dtype
         return objective.data.design.scores(along.coef.to(dtype)) + along.intercept.to(dtype)
 
     def preconditioner(self, objective: Objective, weights: Weights, now: Evaluation) -> Preconditioner:
@@ -158,7 +174,8 @@ def squared_sums(objective: Objective, curvature: Tensor) -> Tensor:
     if isinstance(design, SparseDesign):
         return torch.from_numpy(design.X.power(2).astype("float64").T @ d.numpy())
     total = torch.zeros(design.p, dtype=torch.float64, device=d.device)
-    for rows, block in design.blocks():
+    d = d.to(design.dtype)
+    for rows, block in design.blocks(single=True):
         total += d[rows] @ block.X.square()
     return total
 

@@ -59,7 +59,7 @@ class SampledNewton(Solver):
         # Passes over float32 data are made in float32 until the gap should be small; then in float64, which proves it.
         single = objective.data.design.dtype == torch.float32
         if single:
-            weights = rounded(weights)
+            weights = weights.rounded()
         now = objective.evaluate(weights, keep_rows=False, single=single)
         inverse = InverseHessian(sample.solve)
         # What a step leaves of the gap: at first a guess by the sample's error, then what the last step left.
@@ -94,7 +94,7 @@ class SampledNewton(Solver):
         while share > 1e-6:
             trial = weights.unflat(flat + share * direction)
             if in_float32:
-                trial = rounded(trial)
+                trial = trial.rounded()
             after = objective.evaluate(trial, keep_rows=False, single=single)
             if after.value <= now.value + 1e-4 * share * slope + floor:
                 return trial, after
@@ -133,11 +133,6 @@ class SampledNewton(Solver):
             kind = "self-concordance" if objective.loss.self_concordance else "curvature"
             best = Bound(gap, f"{kind} on a sample of the rows")
         return best
-
-
-def rounded(weights: Weights) -> Weights:
-    """Weights that float32 holds exactly, so that what is proven of them is proven of the delivered ones."""
-    return Weights(weights.coef.float().double(), weights.intercept.float().double())
 
 
 def sample_newton(objective: Objective, weights: Weights, enough: float) -> tuple[Weights, Evaluation, Tensor]:
