@@ -168,6 +168,19 @@ def test_more_than_two_weights_say_their_share():
     assert "most of the path&#x27;s motion, more than 99.9 %." in page_of("iris")
 
 
+def test_what_is_slow():
+    """On iris the flattest direction is what is left to go; no direction is too steep for this learning rate."""
+    s = data_of(page_of("iris"))["steepness"]
+    assert s["curvature"] == sorted(s["curvature"]) and s["limit"] == pytest.approx(20.0)
+    assert s["curvature"][-1] == pytest.approx(1.544, abs=2e-3)  # an independent number for this problem
+    assert s["curvature"][-1] / s["curvature"][0] == pytest.approx(6134, rel=2e-3)  # as is its condition
+    result = training("iris")
+    for frame, weights in ((0, result.trace.weights[0][1]), (-1, result.weights)):
+        distance = float((weights.coef - result.optimum_weights.coef).norm())
+        assert math.hypot(*s["away"][frame]) == pytest.approx(distance, rel=1e-3)
+    assert s["away"][-1][0] == max(s["away"][-1])
+
+
 def test_top_says_problem_and_certificate():
     for name in FOUNDING:
         words = " ".join(read(page_of(name)).words)
@@ -180,8 +193,8 @@ def test_top_says_problem_and_certificate():
 @pytest.mark.parametrize(
     ("name", "kind", "views"),
     [
-        ("noisy", "scores", 7), ("fahrenheit", "lanes", 6), ("two_points", "plane", 7), ("line", "line", 6),
-        ("iris", "scores", 7), ("three_irises", "scores", 5), ("petals", "plane", 5), ("several_targets", "scores", 6),
+        ("noisy", "scores", 7), ("fahrenheit", "lanes", 6), ("two_points", "plane", 7), ("line", "line", 7),
+        ("iris", "scores", 8), ("three_irises", "scores", 5), ("petals", "plane", 5), ("several_targets", "scores", 6),
         ("bent", None, 1),
     ],
 )  # fmt: skip

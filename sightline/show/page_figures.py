@@ -13,6 +13,7 @@ from sightline.show.replay import MOST_LABELS, Replay
 NOW, DASHED = '<path d="M0 6h18" class="now-line"/>', '<path d="M0 6h18" class="dashed"/>'
 FAINT, TICK = '<path d="M0 6h18" class="faint-line"/>', '<path d="M9 0v12" class="tick"/>'
 HERE = '<circle cx="9" cy="6" r="5" class="now-dot"/>'
+START = '<circle cx="9" cy="6" r="4" class="start-dot"/>'
 BATCH = '<rect x="6" y="3" width="5" height="5" class="main-fill"/>'
 
 def stage(replay: Replay) -> str:
@@ -52,13 +53,17 @@ def more(replay: Replay) -> str:
         caption = f"The {shown} {'that end farthest from it' if best else 'largest at the end'}."
         caption = caption if data["bars"]["left"] else "All of them."
         figures.append(_figure("coefficients", name, caption, _key(replay, "bars"), "low"))
+    if data["steepness"]:
+        caption = "How far from the optimum along each direction of the surface, flat ones to the left."
+        figures.append(_figure("steepness", "What is slow", caption, _key(replay, "steepness"), "low"))
     if data["curve"]:
         caption = "What the loss makes of each row's score; the rows are on it."
         figures.append(_figure("score", "The loss of each row", caption, _key(replay, "classes"), "low"))
     if not figures:
         return ""
     views = f'<div class="views">{"".join(figures)}</div>'
-    return f'<section class="more"><h2>In step with the replay</h2>{views}</section>'
+    kind = "more four" if len(figures) == 4 else "more"
+    return f'<section class="{kind}"><h2>In step with the replay</h2>{views}</section>'
 
 
 def _figure(view: str, name: str, caption: str, key: str, kind: str = "") -> str:
@@ -106,6 +111,9 @@ def _meanings(replay: Replay, view: str) -> list[tuple[str, str]]:
         return [(NOW, "gap, logarithmic")]
     if view == "weights":
         return [(HERE, "now")] + ([(star, "the certified optimum")] if data["direction"]["optimum"] else [])
+    if view == "steepness":
+        limit = [(DASHED, "2 / learning rate: steeper ones overshoot")] if data["steepness"]["limit"] else []
+        return [(HERE, "now"), (START, "at the start"), *limit]
     if view == "bars":
         return [(HERE, "now")] + ([(TICK, "the certified optimum")] if data["bars"]["optimum"] else [])
     return []

@@ -15,6 +15,7 @@ from sightline.losses import Loss
 from sightline.objective import Weights
 from sightline.recipes.result import Training
 from sightline.show.picture import PictureError, percent
+from sightline.show.pictures.curvature import Curvature, eigen_directions
 from sightline.show.pictures.loss_surface import LossSurface
 from sightline.show.pictures.norm_and_direction import NormAndDirection
 from sightline.show.plane import Plane, free_weights, plane_of, weight_names
@@ -104,7 +105,7 @@ def replay_of(source: Any, data: Any = None) -> Replay:
     told: dict[str, Any] = {
         "version": VERSION, "frames": frames.as_dict(), "uneven": frames.uneven, "stepname": "step",
         "surface": None, "space": None, "scores": None, "weights": None, "shape": None, "optimum": None,
-        "direction": None, "bars": None, "curve": None, "labels": None,
+        "direction": None, "bars": None, "curve": None, "labels": None, "steepness": None,
     }  # fmt: skip
     if frames.uneven:
         told["stepname"] = "step (logarithmic)"
@@ -174,6 +175,7 @@ def _fill(told: dict[str, Any], path: Trajectory) -> list[str]:
         notes.append(f"The rows are not shown: each has {objective.outputs:,} scores.")
     told["direction"] = _direction(path)
     told["bars"] = _bars(path)
+    told["steepness"] = _steepness(path)
     return notes
 
 
@@ -255,6 +257,24 @@ def _direction(path: Trajectory) -> dict[str, Any] | None:
     return {
         "norm": shortened(norm, 5), "degrees": shortened(degrees, 5), "vector": found.vector,
         "reference": f"the {found.goal}", "optimum": short(found.goal_norm), "heading": short(found.heading),
+    }  # fmt: skip
+
+
+def _steepness(path: Trajectory) -> dict[str, Any] | None:
+    """Curvatures at the optimum and, by frame, the distance from it along each; None without an optimum, of losses made
+    of straight pieces, and of more directions than a picture holds."""
+    best = path.optimum.weights
+    if best is None or not 2 <= len(free_weights(path.objective)) <= BARS:
+        return None
+    try:
+        found = Curvature.of(path)
+    except PictureError:
+        return None
+    _, vectors = eigen_directions(path.objective, best)
+    away = (path.flat.cpu() - best.flat().cpu()) @ vectors[:, -len(found.curvature) :]
+    return {
+        "curvature": shortened(found.curvature, 5), "limit": short(found.limit),
+        "away": [shortened(row, 4) for row in away.abs().tolist()],
     }  # fmt: skip
 
 

@@ -132,6 +132,34 @@ views.coefficients = (data) => {
   };
 };
 
+// Along each direction of the surface, how far the weights are from the optimum.
+views.steepness = (data) => {
+  const s = data.steepness;
+  if (!s) return null;
+  const [low, high] = range([...s.curvature, s.limit]);
+  const most = range(s.away.flat())[1] || 1;
+  const least = most * 1e-5;
+  const shown = (v) => Math.max(v, least);
+  return {
+    x: new Axis(low / 2, high * 2, "log"), y: new Axis(least, most * 2, "log"), xname: "curvature",
+    yname: "distance along it", right: 16,
+    still(plot) {
+      if (s.limit) plot.segment(plot.px(s.limit), plot.box.top, plot.px(s.limit), plot.box.bottom, "ink", 1.5, [6, 4]);
+    },
+    moving(plot, t) {
+      s.curvature.forEach((c, i) => {
+        const [from, to] = [shown(s.away[0][i]), shown(s.away[t][i])];
+        plot.segment(plot.px(c), plot.py(from), plot.px(c), plot.py(to), "now", 3);
+        plot.here(c, from, "ink", 4, true);
+        plot.here(c, to, "now", 5);
+      });
+    },
+    words: (t) => "Distance from the optimum along each direction of the surface: "
+      + s.curvature.map((c, i) => `${digits(s.away[t][i], 2)} at curvature ${digits(c, 2)}`).join("; ")
+      + (s.limit ? `. Steps overshoot above the curvature ${digits(s.limit, 3)}.` : "."),
+  };
+};
+
 // The loss as a function of the score, with the scores of the rows shown on it.
 views.score = (data) => {
   const s = data.curve;

@@ -90,7 +90,12 @@ class Axis {
       return found.filter((_, i) => i % every === 0);
     }
     const [from, to] = [Math.ceil(this.begin - 1e-9), Math.floor(this.end + 1e-9)];
-    if (to - from < 1) return ticks(this.low, this.high, room).map((v) => [v, digits(v, 2)]);
+    if (to - from < 1) { // less than two powers of ten: what lies between them too
+      const found = [];
+      for (let e = from - 1; e <= to; e++) found.push(...[1, 2, 5].map((m) => m * 10 ** e));
+      const seen = found.filter((v) => v >= this.low * (1 - 1e-9) && v <= this.high * (1 + 1e-9));
+      return (seen.length > 1 ? seen : ticks(this.low, this.high, room)).map((v) => [v, brief(v, 3)]);
+    }
     const every = Math.max(1, Math.ceil((to - from) / room));
     const found = [];
     for (let e = from; e <= to; e += every) {
@@ -159,7 +164,7 @@ class Plot {
     }
     this.segment(left, bottom, right, bottom, "line", 1);
     c.textBaseline = "top";
-    for (const [v, text] of this.x.labels(Math.max(2, Math.floor((right - left) / 80)))) {
+    for (const [v, text] of this.x.labels(Math.max(2, Math.floor((right - left) / 64)))) {
       const x = this.px(v);
       this.segment(x, bottom, x, bottom + 4, "line", 1);
       const half = c.measureText(text).width / 2;
