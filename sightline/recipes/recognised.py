@@ -285,7 +285,7 @@ def _pinball(slopes: Slopes, real: Tensor, size: float) -> Quantile | None:
 
 def _compare(candidate: Candidate, slopes: Slopes) -> Recognised | None:
     """What the callable is if its slopes are the candidate's, times a positive number for each row."""
-    tolerance = 1e-7 if slopes.dtype == torch.float64 else 2e-4
+    tolerance = 1e-6 if slopes.dtype == torch.float64 else 2e-4
     products: Tensor | float = 0.0
     squares: Tensor | float = 0.0
     pairs = []
