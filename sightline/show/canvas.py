@@ -311,7 +311,7 @@ def short(text: str, most: int) -> str:
 
 
 def shades(theme: Theme, n: int) -> list[Any]:
-    """``n`` colours from faint to dark, for the steps of one training."""
+    """``n`` colours from faint to strong, for the steps of one training."""
     from matplotlib.colors import LinearSegmentedColormap
 
     ramp = LinearSegmentedColormap.from_list("steps", [theme.faint, theme.series[0], theme.dark])

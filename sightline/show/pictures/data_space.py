@@ -240,7 +240,7 @@ def _words(path: Trajectory, part: Slice, form: str, chosen: list[int]) -> dict[
             title = f"{percent(accuracy(objective, last))} right {when}".strip() + _distance(path, part, form, last)
         if len(chosen) > 1:
             first, end = (number(clock[i], 4) for i in (chosen[0], chosen[-1]))
-            parts.append(f"Lines from faint to dark: {unit} {first} to {end}.")
+            parts.append(f"Lines from faint to strong: {unit} {first} to {end}.")
     if form == "curve" and best.weights is not None:
         slopes, offsets = part.reduced(best.weights)
         parts.append(f"Optimum: {_equation(float(slopes[1, 0]), float(offsets[1]))}.")

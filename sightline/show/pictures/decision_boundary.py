@@ -25,7 +25,7 @@ def decision_boundary(
     ax: Axes | None = None,
     theme: str | Theme | None = None,
 ) -> Axes:
-    """The boundary between the classes by epoch, faint to dark, among the rows, with that of the optimum; where the
+    """The boundary between the classes by epoch, faint to strong, among the rows, with that of the optimum; where the
     classes are separable and there is no optimum, with the widest margin, and where gradient descent is heading.
 
     source, data : as ``loss_surface``, of a classification.  columns : two (or one) by name or number where the model
@@ -49,7 +49,7 @@ def fitted_line(
     ax: Axes | None = None,
     theme: str | Theme | None = None,
 ) -> Axes:
-    """The line of a regression by epoch, faint to dark, among the rows, with the optimum's.
+    """The line of a regression by epoch, faint to strong, among the rows, with the optimum's.
 
     source, data, columns : as ``decision_boundary``, of a regression with one column or one chosen.
 
@@ -92,7 +92,7 @@ def draw_rows(ax: Axes, look: Theme, picture: DataSpace) -> list[Any]:
         rug = picture.form == "axis"
         handles += ax.plot(
             cloud.x, cloud.y, linestyle="none", marker="|" if rug else MARKERS[i % 6], color=colors[i % len(colors)],
-            markersize=10 if rug else size, markeredgewidth=1.2 if rug else 0.5, alpha=0.75,
+            markersize=10 if rug else size, markeredgewidth=1.2 if rug else 0.5, alpha=0.75 if total > FEW else 1.0,
             markeredgecolor=colors[i % len(colors)] if rug else look.page, zorder=3,
             label=cloud.name if picture.form == "curve" else f"class {cloud.name}",
         )  # fmt: skip
@@ -100,7 +100,7 @@ def draw_rows(ax: Axes, look: Theme, picture: DataSpace) -> list[Any]:
 
 
 def draw_lines(ax: Axes, look: Theme, picture: DataSpace) -> list[Any]:
-    """The lines by step, faint to dark; handles of the first and last."""
+    """The lines by step, faint to strong; handles of the first and last."""
     colors = canvas.shades(look, len(picture.lines))
     handles: list[Any] = []
     for i, (line, color) in enumerate(zip(picture.lines, colors, strict=True)):

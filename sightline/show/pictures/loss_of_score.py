@@ -234,16 +234,16 @@ def draw(picture: LossOfScore, ax: Axes | None = None, theme: str | Theme | None
     names = list(dict.fromkeys(c.loss for c in picture.curves))
     two = len(picture.targets) == 2
     handles: list[Any] = []
-    for curve in picture.curves:
-        i, k = names.index(curve.loss), picture.targets.index(curve.target)
-        color = (look.low, look.high)[k] if two else look.series[i]
-        y = [np.nan if v is None else v for v in curve.y]
-        words = curve.loss + (f", {curve.target}" if two else "")
-        handles += ax.plot(curve.x, y, color=color, linestyle=DASHES[i], linewidth=2.0, label=words, zorder=4)
     own = [v for c in picture.curves if c.loss == names[0] for v in c.y if v is not None]
     others = [v for c in picture.curves for v in c.y if v is not None]
     top = max(own) if max(own) > 0 else max(others)
-    low = min(0.0, max(min(others), -0.8 * top))
+    low = min(0.0, max(min(others), -0.8 * top))  # below it stand the bars
+    for curve in picture.curves:
+        i, k = names.index(curve.loss), picture.targets.index(curve.target)
+        color = (look.low, look.high)[k] if two else look.series[i]
+        y = [np.nan if v is None or v < low else v for v in curve.y]
+        words = curve.loss + (f", {curve.target}" if two else "")
+        handles += ax.plot(curve.x, y, color=color, linestyle=DASHES[i], linewidth=2.0, label=words, zorder=4)
     foot = low - TALLEST / (1 - TALLEST) * (1.05 * top - low) - 0.04 * top
     ax.set_ylim(foot, 1.05 * top)
     ax.set_xlim(picture.edges[0], picture.edges[-1])

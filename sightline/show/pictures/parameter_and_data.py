@@ -54,7 +54,7 @@ class ParameterAndData(Picture):
         parts = [surface.subtitle]
         if len(marked) > 1:
             first, last = (number(path.clock[1][i], 4) for i in (marked[0], marked[-1]))
-            parts.append(f"From faint to dark: {surface.unit} {first} to {last}.")
+            parts.append(f"From faint to strong: {surface.unit} {first} to {last}.")
         told = f"Two pictures in step. {surface.alternative} Beside it: {space.alternative}"
         return cls(
             surface=surface, space=space, marked=marked, title=surface.title, subtitle=" ".join(parts), alternative=told
