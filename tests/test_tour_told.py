@@ -86,6 +86,12 @@ def test_piped_text_is_plain_and_folded(stories, width):
         assert max(map(len, words)) <= width
 
 
+def test_code_fits_a_terminal_of_80_columns(stories):
+    code = [part.text for story in stories.values() for part in story.parts() if isinstance(part, Code)]
+    long = [line for text in code for line in text.splitlines() if len(line) > 76]
+    assert long == []
+
+
 def test_a_terminal_gets_colours_and_no_backticks(stories):
     out = Terminal()
     Teller(out).story(stories["two-points"])

@@ -68,8 +68,8 @@ def story(f: Facts) -> Story:
             f" its boundary at {n_(f.formula.boundary, 4)} and {share(f.formula.right)} of the answers right. Its loss"
             f" is {n_(f.certificate.value, 4)}, and all that could make it smaller is longer weights.",
             Code(
-                "state = {\"weight\": torch.tensor([[5 / 9]]), \"bias\": torch.tensor([-160 / 9])}\n"
-                "model[0].load_state_dict(state)\n"
+                "weight, bias = torch.tensor([[5 / 9]]), torch.tensor([-160 / 9])\n"
+                'model[0].load_state_dict({"weight": weight, "bias": bias})\n'
                 'sl.certify(model, x, y, loss="logistic")'
             ),
         )),

@@ -165,7 +165,8 @@ def _three_parts(t: Three) -> tuple[Part, ...]:
         "The notebook leaves several classes as an exercise. Scores and `nn.CrossEntropyLoss`, or `nn.LogSoftmax` and"
         f" `nn.NLLLoss`: they are one loss, and L-BFGS gives {same}.",
         Code(
-            "nn.CrossEntropyLoss()(scores, y) == nn.NLLLoss()(torch.log_softmax(scores, dim=1), y)"
+            "nn.CrossEntropyLoss()(scores, y)\n"
+            "nn.NLLLoss()(torch.log_softmax(scores, dim=1), y)  # the same number"
         ),
         f"It is right on {share(t.right)} of all 150 flowers. But this problem has no optimum"
         f" ({t.certificate.verdict.name}): setosa is told from the others by its petals alone, so its weights grow for"

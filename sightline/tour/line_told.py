@@ -62,9 +62,9 @@ def story(f: Facts) -> Story:
                 words=(),
             ),
             f"Why not a larger rate still? Beyond 2/{n_(f.eigenvalues[1], 4)} = {n_(f.safe, 3)} full-batch descent"
-            f" diverges. A single point has its own curvature, up to 20, and its own limit, {n_(f.row_safe, 1)}: with"
-            f" one point a step and learning rate {RATES[1]} the run is at that limit, and ends"
-            f" {n_(_of(f, RATES[1], 1).above, 1)} above the optimum, farther than with {RATES[0]}"
+            f" diverges. A single point has its own curvature, up to {n_(2 / f.row_safe, 3)}, and its own limit,"
+            f" {n_(f.row_safe, 1)}: with one point a step and learning rate {RATES[1]} the run is at that limit, and"
+            f" ends {n_(_of(f, RATES[1], 1).above, 1)} above the optimum, farther than with {RATES[0]}"
             f" ({n_(one.above, 1)}).",
             Picture(lambda theme: _curvatures(f, theme), "The two curvatures, and what is left to go in each"
                     " direction."),
@@ -79,8 +79,8 @@ def story(f: Facts) -> Story:
             " optimizer's:",
             Code(f"model.state_dict()\n{_state(f.module_state)}\n\noptimizer.state_dict()\n{_state(f.optimizer_state)}"),
             f"Plain SGD has an empty `state`: it remembers nothing. Stopped after {POSTED.epochs // 2} epochs and"
-            f" begun again from the model's `state_dict` alone it ends at the same weights, difference"
-            f" {n_(f.resumed, 2)}. With momentum the optimizer remembers where it was going:",
+            f" begun again from the model's `state_dict` alone it ends {_where(f.resumed)}. With"
+            " momentum the optimizer remembers where it was going:",
             Code(f"optimizer.state_dict()[\"state\"]\n{_state(f.momentum_state['state'])}"),
             f"Begun again without that, it ends {n_(f.lost, 2)} away. So save both.",
         )),
@@ -109,7 +109,11 @@ def _of(f: Facts, rate: float, batch: int | None) -> End:
 
 def _state(state: Any) -> str:
     """A state dict in lines of a page's width."""
-    return textwrap.fill(repr(state), 88, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(repr(state), 74, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False)
+
+
+def _where(difference: float) -> str:
+    return "at the same weights, bit for bit" if difference == 0 else f"{n_(difference, 2)} away"
 
 
 def _label(batch: int | None) -> str:

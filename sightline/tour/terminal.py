@@ -55,10 +55,10 @@ class Teller:
             return
         for scene in story.scenes:
             self.console.print()
-            self.words(scene.heading, style="bold cyan")
+            self.words(scene.heading, style="bold")
             told = [part for part in scene.parts if not isinstance(part, Picture | Replay)]
             for before, part in zip([None, *told], told):
-                if before is not None and not (isinstance(before, str) and isinstance(part, str)):
+                if before is not None:
                     self.console.print()
                 self._part(part)
 
@@ -77,14 +77,14 @@ class Teller:
         """A sentence beside what it answers, its lines set in below one another."""
         indent = 22
         if self.width < 60:
-            self.words(label, style="cyan")
+            self.words(label, style="bold")
             self.words(sentence, indent="  ")
             return
         from rich.text import Text
 
         lines = textwrap.wrap(sentence, self.width - indent)
         for i, line in enumerate(self._styled(lines)):
-            head = Text(f"{label if i == 0 else '':<{indent}}", style="cyan")
+            head = Text(f"{label if i == 0 else '':<{indent}}", style="bold")
             self.console.print(head + line, soft_wrap=True)
 
     def words(self, words: str, style: str = "", indent: str = "") -> None:
@@ -102,7 +102,7 @@ class Teller:
             text = Text(style=style)
             for i, piece in enumerate([line] if self.piped else line.split("`")):
                 code ^= i > 0
-                text.append(piece, style="magenta" if code else "")
+                text.append(piece, style="cyan" if code else "")
             yield text
 
     def _part(self, part: str | Code | Table) -> None:
@@ -118,7 +118,7 @@ class Teller:
         from rich.text import Text
 
         for line in code.text.strip("\n").splitlines():
-            self.console.print(Text(f"    {line}".rstrip(), style="" if self.piped else "magenta"), soft_wrap=True)
+            self.console.print(Text(f"    {line}".rstrip(), style="" if self.piped else "cyan"), soft_wrap=True)
 
     def _table(self, told: Table) -> None:
         from rich import box
@@ -131,10 +131,9 @@ class Teller:
             grid.add_column(Text(name), justify="left" if left else "right", overflow="fold")
         for row in told.rows:
             grid.add_row(*(next(self._styled([cell])) for cell in row))
-        if not self.piped:
-            self.console.print(grid, width=self.width)
-            return
         with self.console.capture() as capture:
-            self.console.print(grid)
-        for line in capture.get().splitlines():
-            self.console.file.write(f"    {line}".rstrip() + "\n")
+            self.console.print(grid, width=None if self.piped else self.width)
+        # Without the blank lines that rich puts around a table, and the blanks at the ends of its lines.
+        for line in capture.get().strip("\n").splitlines():
+            if line.strip():
+                self.console.file.write((f"    {line}" if self.piped else line).rstrip() + "\n")

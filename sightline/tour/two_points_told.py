@@ -35,7 +35,8 @@ def story(f: Facts) -> Story:
             " should come to lie half way between them.",
             Code(
                 "model = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())\n"
-                "optimizer = torch.optim.SGD(model.parameters(), lr=1, weight_decay=0)  # then 0.2"
+                "# weight_decay=0, then 0.2\n"
+                "optimizer = torch.optim.SGD(model.parameters(), lr=1, weight_decay=0)"
             ),
             "The asker drew the boundary every ten epochs, and the sum of the absolute weights.",
         )),
@@ -85,7 +86,8 @@ def story(f: Facts) -> Story:
                 "linear = model[0]\n"
                 "torch.optim.SGD([{\"params\": [linear.weight], \"weight_decay\": 0.2},\n"
                 "                 {\"params\": [linear.bias], \"weight_decay\": 0.0}], lr=1)\n\n"
-                'sl.Recipe("sgd", lr=1.0, weight_decay=0.2, decay="weights")  # the same for Sightline'
+                "# The same for Sightline\n"
+                'sl.Recipe("sgd", lr=1.0, weight_decay=0.2, decay="weights")'
             ),
             f"The same run with that: {_degrees(f.weights_only[-2])} off at epoch {f.weights_only[-2].epoch},"
             f" {n_(straight.angle, 1)}° at epoch {straight.epoch:,}; its gap to the optimum is"
