@@ -130,14 +130,12 @@ def test_weights_of_each_frame(name):
         near(flat, known[step].flat().tolist())
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != "bent"])
+@pytest.mark.parametrize("name", ["noisy", "iris", "three_irises", "several_targets"])
 def test_scores_of_each_frame(name):
     result, found = training(name), data_of(page_of(name))
     known = dict(result.trace.weights)
     told = found["scores"]
     X = result.X.double()
-    if "points" in found["space"] and len(X) > 240:
-        pytest.fail("the rows shown are not known")
     index = torch.arange(len(X))
     if len(X) > 240:
         index = torch.randperm(len(X), generator=torch.Generator().manual_seed(0))[:240].sort().values
@@ -312,13 +310,16 @@ def test_many_outputs_show_no_rows():
     assert "each has 1,001 scores" in html and len(html.encode()) < 300_000
 
 
-def test_many_classes_stay_small():
+@pytest.mark.parametrize(("features", "classes", "kind"), [(5, 60, "scores"), (2, 10, "plane"), (1, 15, "lanes")])
+def test_many_classes_stay_small(features, classes, kind):
+    """As many numbers as a page can hold: all frames, all rows, weights that are never round."""
     torch.manual_seed(0)
-    X, y = torch.randn(600, 5), torch.arange(600) % 60
-    result = train(nn.Linear(5, 60), (X, y), nn.CrossEntropyLoss(), Recipe("sgd", lr=0.5, batch_size=50, epochs=40))
-    html = page(result)
+    X, y = torch.randn(300, features, dtype=torch.float64), torch.arange(300) % classes
+    data = sl.make_data(X, y, sl.Softmax())
+    walk = torch.randn(400, classes, features + 1, dtype=torch.float64).cumsum(0)
+    html = page([(w[:, :-1], w[:, -1]) for w in walk], sl.Objective(data, sl.Softmax(), sl.L2(0.1)))
     assert len(html.encode()) < 300_000 and "and others" in html
-    assert data_of(html)["space"]["margins"] is True
+    assert data_of(html)["space"]["kind"] == kind
 
 
 def test_a_path_with_fewer_steps_than_its_trace(monkeypatch):
@@ -365,6 +366,18 @@ def in_node(expression: str, tmp_path, name: str = "iris") -> object:
     done = subprocess.run([NODE, "run.js"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not there to run JavaScript")
+@pytest.mark.parametrize("name", ["fahrenheit", "two_points", "petals"])
+def test_script_scores_the_rows_by_the_weights(name, tmp_path):
+    result = training(name)
+    found = in_node("[3, data.frames.step.length - 1].map((t) => scores(data, t))", tmp_path, name)
+    steps, known = data_of(page_of(name))["frames"]["step"], dict(result.trace.weights)
+    for z, frame in zip(found, (3, -1), strict=True):
+        weights = known[steps[frame]]
+        wanted = (result.X.double() @ weights.coef + weights.intercept).reshape(-1)
+        assert np.abs(np.array(z) - wanted.numpy()).max() < 1e-4 * float(wanted.abs().max())
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not there to run JavaScript")

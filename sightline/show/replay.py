@@ -186,13 +186,15 @@ def _rows(told: dict[str, Any], path: Trajectory, rows: Sample) -> list[str]:
     truth = classes_of(rows.y) if objective.loss.targets in ("binary", "classes") else None
     target = rows.y.double().reshape(-1).tolist() if rows.y.dtype != torch.int64 else []
     told["shape"] = [rows.features, objective.outputs or 1]
-    told["scores"] = {**scores.as_dict(), "truth": truth, "target": shortened(target, 5)}
+    told["scores"] = {"truth": truth, "target": shortened(target, 5)}
     told["space"] = {"classes": truth or [0] * len(target), **space(path, rows, scores)}
     told["labels"] = None if truth is None else class_names(objective)[: MOST_LABELS + 1]
     told["curve"] = _curve(objective.loss, path, rows, scores)
     if told["space"]["kind"] in ("plane", "lanes", "line"):
         told["weights"] = [flat(w, rows.ones) for w in path.weights]
+        told["scores"]["X"] = [shortened(row, 5) for row in rows.X[:, : rows.features].tolist()]
         return []
+    told["scores"].update(scores.as_dict())
     notes = ["The rows are drawn by their scores, for which any number of features leaves room."]
     if scores.error > 2e-3:
         notes.append(f"Scores are drawn to within {percent(scores.error)} of their range.")

@@ -19,7 +19,7 @@ MOST_TERMS, FEWEST_TERMS = 10, 3  # into which the scores of the sample are spli
 MOST_NUMBERS = 8000  # of those terms, where that leaves the fewest terms
 MOST_SCORES = 3000  # of one frame
 EXACT = 1e-3  # share of their range by which scores on the page may be off
-MOST_WEIGHTS = 60  # of which the page holds all, at every frame
+MOST_WEIGHTS = 30  # of which the page holds all, at every frame
 
 
 @dataclass(frozen=True)

@@ -167,8 +167,15 @@ function spaceScores(data, v) {
 
 // ---------------------------------------------------------------------------------------- scores of the points
 
-// Scores of the points at frame t: base + Σ_r coordinates[t][r]·basis[r], point after point, K numbers each.
+// Scores of the points at frame t, point after point, K numbers each: from the weights where the page holds them, else
+// base + Σ_r coordinates[t][r]·basis[r].
 function scores(data, t) {
+  if (data.weights) {
+    const [p, k] = data.shape;
+    const w = data.weights[t];
+    return data.scores.X.flatMap((x) => Array.from({ length: k }, (_, j) =>
+      x.reduce((z, v, i) => z + v * w[j * (p + 1) + i], w[j * (p + 1) + p])));
+  }
   const { base, basis, coordinates } = data.scores;
   const found = base.slice();
   coordinates[t].forEach((c, r) => basis[r].forEach((b, i) => { found[i] += c * b; }));
