@@ -17,7 +17,7 @@ from sightline.recipes.loop import Job
 from sightline.recipes.loop import run as run_exact
 
 FEWEST = 100  # steps of a training that is looked at; the rehearsal takes 3
-COMPILING = 0.8  # seconds that a training must take with PyTorch before it pays to compile for it
+COMPILING = 0.5  # seconds that a training must take with PyTorch before it pays to compile for it
 
 
 def run(job: Job) -> None:
