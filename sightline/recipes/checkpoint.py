@@ -7,6 +7,7 @@ on the disk, so that a kill at any moment leaves one of the two.  Reading it run
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -81,6 +82,8 @@ class Checkpoints:
         ------
         ModelFileError : the file is damaged, or no checkpoint.  ValueError : it is one of another training.
         """
+        for left in self.path.parent.glob(f".{glob.escape(self.path.name)}.*.part"):
+            left.unlink(missing_ok=True)  # of a training that was killed while it wrote
         if not self.path.exists():
             return
         record, tensors = _from_bytes(self.path)
@@ -136,6 +139,8 @@ def _check_identity(kept: dict[str, Any], now: dict[str, Any], path: Path) -> No
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     optimizer.load_state_dict(state)
+    # Schedulers warn of a step of theirs before the optimizer's first; it was done before the training was resumed.
+    optimizer._opt_called = True  # type: ignore[attr-defined]
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     if all(p.device.type == "cpu" for p in parameters):
         # load_state_dict casts to the parameters' dtype; the state goes on as it was, to the bit.

@@ -196,13 +196,12 @@ class Loop:
         job = self.job
         done = job.done[1] if self.epoch == job.done[0] else 0
         self.number = 0
-        for number, batch in enumerate(job.batches.epoch(), 1):
-            if number > done:
-                self._go_on()
-                yield number, batch
-            else:
-                self.number = number
+        batches = iter(job.batches.epoch())
+        for self.number in range(1, done + 1):
+            next(batches, None)
+        # Here, and not with the next batch, which may draw random numbers when it is made.
         self._go_on()
+        yield from enumerate(batches, done + 1)
 
     def _go_on(self) -> None:
         if self.job.resumed is not None:
