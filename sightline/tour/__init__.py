@@ -1,8 +1,8 @@
 """The tour: five trainings that fell short of their optimum, run here, measured and explained.
 
 Each case is a file, whose ``facts(short)`` runs it and gives its numbers as a frozen dataclass, and another,
-``..._told``, whose ``story(facts)`` tells them.  ``short`` leaves out what takes more than a second; facts that need it
-are then None or empty.
+``..._told``, whose ``story(facts)`` tells them.  ``short`` leaves out what takes more than a second, and so does a
+machine without a C compiler; facts that need it are then None or empty.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from sightline.certificate import Certificate
 from sightline.certifying import certify
 from sightline.driver import fit
 from sightline.recipes import Recipe, Training, train
+from sightline.tour.engines import compiled_here
 
 FREEZING = 32
 POSTED = Recipe("sgd", lr=0.1, batch_size=1, epochs=1000)
@@ -68,7 +69,8 @@ class Facts:
 
     agreement : largest relative difference of the weights, after ``EXACT_EPOCHS`` epochs, between torch's own loop and
         the compiled one, which ran the long ones.
-    course : the posted run after some epochs.  rows : how many temperatures there are.
+    course : the posted run after some epochs.  rows : how many temperatures there are.  compiled : whether the compiled
+        engine ran them.
     curvature : largest curvature the mean loss can have, in degrees as they are and scaled.
     all_right : first epoch from which on every row is right at each recorded end of an epoch; None in the short form.
     far : the posted run's boundary after ``LONGEST_EPOCHS``; None in the short form.
@@ -79,6 +81,7 @@ class Facts:
     """
 
     rows: int
+    compiled: bool
     agreement: float
     course: tuple[Moment, ...]
     curvature: tuple[float, float]
@@ -98,7 +101,8 @@ def facts(short: bool = False) -> Facts:
     posted = _train(x, y, POSTED, "compiled")
     course = _moments(posted, x, y, len(x))
     exact = _moments(_train(x, y, POSTED.but(epochs=EXACT_EPOCHS), "exact"), x, y, len(x))[-1]
-    long = None if short else _train(x, y, POSTED.but(epochs=LONG_EPOCHS), "compiled", record=_late)
+    patient = not short and compiled_here()
+    long = None if not patient else _train(x, y, POSTED.but(epochs=LONG_EPOCHS), "compiled", record=_late)
     mean, spread = float(x.mean()), float(x.std())
     scaled = _train((x - mean) / spread, y, SCALED, "exact", record="all")
     steps = [
@@ -111,11 +115,12 @@ def facts(short: bool = False) -> Facts:
     same = next(m for m in course if m.at == EXACT_EPOCHS)
     return Facts(
         rows=len(x),
+        compiled=posted.engine == "compiled",
         agreement=max(abs(same.weight / exact.weight - 1), abs(same.bias / exact.bias - 1)),
         course=tuple(m for m in course if m.at in SHOWN),
         curvature=(_curvature(x), _curvature((x - mean) / spread)),
         all_right=None if long is None else _for_good(_moments(long, x, y, len(x))).at,
-        far=None if short else _longest(x, y),
+        far=_longest(x, y) if patient else None,
         margin=(float(widest.weight), float(widest.bias)),
         certificate=certify(formula, x.double(), y[:, 0], loss="logistic"),
         formula=Moment(0, float((((w * x + b) > 0) == (y > 0)).double().mean()), w, b),

@@ -42,8 +42,7 @@ def story(f: Facts) -> Story:
                 "        loss.backward()\n"
                 "        optimizer.step()"
             ),
-            f"That is {f.rows * POSTED.epochs:,} steps. Sightline's compiled engine ran them here; over the first"
-            f" {EXACT_EPOCHS} epochs PyTorch's own loop ran too, and the weights agree {_to(f.agreement)}.",
+            f"That is {f.rows * POSTED.epochs:,} steps. {_engine(f)}",
             "The post sets no seed, so its start is not known; here it is `torch.manual_seed(0)`.",
         )),
         Scene(GAVE, (
@@ -110,8 +109,14 @@ def story(f: Facts) -> Story:
     )  # fmt: skip
 
 
-def _to(difference: float) -> str:
-    return "bit for bit" if difference == 0 else f"to {n_(difference, 1)}"
+def _engine(f: Facts) -> str:
+    if not f.compiled:
+        return "PyTorch's own loop ran them here."
+    agree = "bit for bit" if f.agreement == 0 else f"to {n_(f.agreement, 1)}"
+    return (
+        f"Sightline's compiled engine ran them here; over the first {EXACT_EPOCHS} epochs PyTorch's own loop ran too,"
+        f" and the weights agree {agree}."
+    )
 
 
 def _long(f: Facts) -> tuple[Part, ...]:

@@ -40,9 +40,7 @@ def story(f: Facts) -> Story:
                 '                           ("probability", nn.Sigmoid())]))\n'
                 "class Model(nn.Module): ...  # forward: torch.sigmoid(self.linear(x))"
             ),
-            "How the module is written does not matter: "
-            + ("all three take the same steps, bit for bit, with every optimizer." if all(e.same for e in f.ends)
-               else "the three should take the same steps, though here they did not."),
+            _kinds(f),
             f"Nor does who computes the gradient: X'(p − y)/n by hand and autograd differ by"
             f" {n_(f.gradients_differ, 1)}.",
             f"Nor who takes the step. {_by_hand(f)}",
@@ -119,6 +117,16 @@ def _needs(f: Facts) -> str:
 
 def _of(f: Facts, name: str) -> End:
     return next(e for e in f.ends if e.name == name)
+
+
+def _kinds(f: Facts) -> str:
+    """Whether the way in which a module is written matters."""
+    same = [e.same for e in f.ends]
+    if None in same:
+        return "How it is written does not matter."
+    if all(same):
+        return "How it is written does not matter: all three take the same steps, bit for bit, with every optimizer."
+    return "How it is written should not matter, though here the three did not take the same steps."
 
 
 def _by_hand(f: Facts) -> str:
