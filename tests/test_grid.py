@@ -120,6 +120,19 @@ def test_each_result_is_certified():
     assert [r.certificate.optimal for r in results] == [True, False, True, False]
 
 
+def test_the_optimum_of_equal_problems_is_found_once(monkeypatch):
+    from sightline.recipes import minimised
+
+    found = []
+    solve = minimised.solve
+    monkeypatch.setattr(minimised, "solve", lambda objective, **options: found.append(1) or solve(objective, **options))
+    recipes = grid(Recipe(epochs=20), lr=[0.1, 1e-4], weight_decay=[0.0, 0.1])
+    results = train_grid(nn.Linear(3, 1, dtype=torch.float64), line(), nn.MSELoss(), recipes)
+    assert len(found) == 2
+    assert [r.certificate is None for r in results] == [False] * 4
+    assert abs(results[0].optimum.certificate.value - results[1].optimum.certificate.value) > 1e-3
+
+
 def test_a_diverging_recipe_does_not_hold_up_the_others():
     module, data = nn.Linear(3, 1), line(torch.float32)
     recipes = grid(Recipe(epochs=300), lr=[0.1, 100.0, 0.05])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
@@ -22,8 +23,11 @@ from sightline.recipes.recognised import linear_in_scores, recognise
 from sightline.recipes.result import Training
 
 
-def finish(job: Job, *, certify: bool, tol: float, warn: bool) -> Training:
-    """The result of a training that has run."""
+def finish(job: Job, *, certify: bool, tol: float, warn: bool, solved: Iterable[Minimised] = ()) -> Training:
+    """The result of a training that has run.
+
+    solved : problems of other trainings on the same rows with the same loss, whose optimum need not be found again.
+    """
     rows = job.batches.all_rows()
     X, y = (None, None) if rows is None else rows
     linear, problem = _examine(job, X, y)
@@ -33,6 +37,7 @@ def finish(job: Job, *, certify: bool, tol: float, warn: bool) -> Training:
     if minimised is not None:
         assert isinstance(linear, LinearMap)
         minimised = replace(minimised, tol=tol)
+        minimised.use(solved)
         job.trace.judge = LinearJudge(linear, minimised)
         if certify:
             certificate = _certificate(minimised, linear, job)

@@ -20,6 +20,7 @@ from sightline.progress import Progress
 from sightline.recipes.batches import TensorBatches
 from sightline.recipes.compiled.engine import make_ready
 from sightline.recipes.compiled.errors import NotCompiled
+from sightline.recipes.compiled.losses import Slopes
 from sightline.recipes.compiled.running import Running, interrupts
 from sightline.recipes.ending import finish
 from sightline.recipes.loop import Job
@@ -86,10 +87,11 @@ def train_grid(
     with Progress(quiet=progress is False) as line:
         line.stage(f"training by {len(recipes):,} recipes")
         jobs = _run_all(module, data, loss, recipes, engine, threads or os.cpu_count() or 1, record, time_limit)
-        results = []
+        results: list[Training] = []
         for number, job in enumerate(jobs, 1):
             line.stage(f"certifying {number:,} of {len(jobs):,}")
-            results.append(finish(job, certify=certify, tol=tol, warn=warn))
+            solved = [result.minimised for result in results if result.minimised is not None]
+            results.append(finish(job, certify=certify, tol=tol, warn=warn, solved=solved))
     return results
 
 
@@ -117,10 +119,12 @@ def _run_all(
     with interrupts() as interrupted, ThreadPoolExecutor(threads) as pool:
         waiting = []
         try:
+            slopes: Slopes | None = None  # the loss is recognised once
             for recipe in recipes:
                 job = prepare(copy.deepcopy(module), data, loss, recipe, record)
                 jobs.append(job)
-                running = _compiled(job) if engine == "compiled" else None
+                running = _compiled(job, slopes) if engine == "compiled" else None
+                slopes = slopes if running is None else running.plan.slopes
                 if running is not None and _own_order(job):
                     waiting.append(pool.submit(_go, running, limit, interrupted))
                 else:
@@ -133,9 +137,9 @@ def _run_all(
     return jobs
 
 
-def _compiled(job: Job) -> Running | None:
+def _compiled(job: Job, slopes: Slopes | None) -> Running | None:
     try:
-        return make_ready(job)
+        return make_ready(job, slopes)
     except NotCompiled as reason:
         job.engine = f"exact, because {reason}"
         return None

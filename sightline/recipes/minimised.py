@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -61,6 +62,18 @@ class Minimised:
     def lower_bound(self) -> float:
         """No weights' objective is below it."""
         return max(self.solution.certificate.lower_bound, 0.0)
+
+    def use(self, others: Iterable[Minimised]) -> None:
+        """Take the optimum over from an equal problem on the same rows, if one of these has been solved."""
+        mine = self.objective
+        for other in others:
+            theirs = other.objective
+            equal = (mine.loss, mine.penalty, mine.intercept, mine.bias_strength, self.tol, self.time_limit) == (
+                theirs.loss, theirs.penalty, theirs.intercept, theirs.bias_strength, other.tol, other.time_limit
+            )  # fmt: skip
+            if equal and "solution" in vars(other):
+                vars(self)["solution"] = other.solution
+                return
 
     def certificate(self, weights: Weights, dtype: torch.dtype) -> Certificate:
         """The certificate of weights, which came from anywhere."""

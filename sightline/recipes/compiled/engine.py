@@ -9,6 +9,7 @@ had (no C compiler), the exact engine runs, and ``job.engine`` says so.
 from __future__ import annotations
 
 from sightline.recipes.compiled import library
+from sightline.recipes.compiled.losses import Slopes
 from sightline.recipes.compiled.plan import Plan, plan_of
 from sightline.recipes.compiled.rates import Rates
 from sightline.recipes.compiled.rehearsal import rehearse
@@ -34,14 +35,16 @@ def run(job: Job) -> None:
         running.go()
 
 
-def make_ready(job: Job) -> Running | None:
+def make_ready(job: Job, slopes: Slopes | None = None) -> Running | None:
     """The compiled training, ready to go; None where the exact engine is to run it.  ``job.engine`` says which and why.
+
+    slopes : of the loss, where they are known from the same module, loss and rows.
 
     Raises
     ------
     NotCompiled : as ``run``.
     """
-    plan = plan_of(job)
+    plan = plan_of(job, slopes)
     rates = Rates(job, plan.order.steps)
     instead = _why_exact(job, plan)
     job.engine = f"exact, because {instead}" if instead else "compiled"

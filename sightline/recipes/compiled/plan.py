@@ -58,8 +58,8 @@ class Plan:
             optimizers.write_back(optimizer, self.scores.bias, loop.bias_settings, False)
 
 
-def plan_of(job: Job) -> Plan:
-    """Translate a training.
+def plan_of(job: Job, slopes: Slopes | None = None) -> Plan:
+    """Translate a training; ``slopes`` are the loss's, where they are known.
 
     Raises
     ------
@@ -83,7 +83,8 @@ def plan_of(job: Job) -> Plan:
             f" module {dtype}. Convert X, or use engine='exact'."
         )
     scores = scores_of(module, order.X)
-    slopes = slopes_of(job.loss, scores, order.y, dtype)
+    if slopes is None:
+        slopes = slopes_of(job.loss, scores, order.y, dtype)
     X = order.X.detach().reshape(len(order.X), -1).contiguous()
     return Plan(scores, slopes, order, X, slopes.targets(order.y.detach(), dtype))
 
