@@ -233,7 +233,13 @@ def test_the_page_shows_and_replays_in_a_browser(html, tmp_path):
             f"document.querySelector('iframe').clientHeight - {frame}.querySelector('main').offsetHeight) < 12), 300))"
         )
         assert shown.run("document.documentElement.scrollWidth <= innerWidth")
-        for place, words in (("0", "0 of 101"), (f"{step}.max", "101 of 101")):
-            shown.run(f"{step}.value = {place}, {step}.dispatchEvent(new Event('input', {{bubbles: true}})), 0")
+        for at, words in (("0", "0 of 101"), (f"{step}.max", "101 of 101")):
+            shown.run(f"{step}.value = {at}, {step}.dispatchEvent(new Event('input', {{bubbles: true}})), 0")
             assert words in shown.run(f"{frame}.body.innerText")
+        drawn = "document.querySelector('.picture img').currentSrc"
+        light = shown.run(drawn)
         assert shown.errors == [] and all(url.startswith(("file:", "data:", "about:")) for url in shown.requests)
+        shown.open(place, 390, 800, dark=True)
+        assert shown.run("document.documentElement.scrollWidth <= innerWidth")
+        assert shown.run(drawn) == shown.run("document.querySelector('.picture source').srcset") != light
+        assert shown.errors == []
