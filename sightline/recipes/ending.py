@@ -14,6 +14,7 @@ from sightline.affine import quiet
 from sightline.certificate import Certificate, Verdict
 from sightline.driver import ConvergenceWarning
 from sightline.penalties import NONE
+from sightline.recipes.checks import broadcasts
 from sightline.recipes.judging import LinearJudge, ModuleJudge
 from sightline.recipes.linear import LinearMap, linear_map, own_copy
 from sightline.recipes.loop import Job
@@ -29,7 +30,7 @@ def finish(job: Job, *, certify: bool, tol: float, warn: bool, solved: Iterable[
     solved : problems of other trainings on the same rows with the same loss, whose optimum need not be found again.
     """
     rows = job.batches.all_rows()
-    X, y = (None, None) if rows is None else rows
+    X, y = (None, None) if rows is None else (rows[0], _in_one_shape(job, *rows))
     linear, problem = _examine(job, X, y)
     minimised = problem if isinstance(problem, Minimised) else None
     certificate: Certificate | None = None
@@ -101,6 +102,14 @@ def _examine(job: Job, X: Tensor | None, y: Tensor | None) -> tuple[LinearMap | 
             ours = problem.factor * problem.objective.evaluate(weights, keep_rows=False).loss
             problem = replace(problem, constant=own - ours)
     return linear, problem
+
+
+def _in_one_shape(job: Job, X: Tensor, y: Tensor) -> Tensor:
+    """The targets in the shape of the outputs, where batches of a single row hid that they have another."""
+    shape = _output_shape(job.module, X)
+    if shape is not None and broadcasts(job.loss, torch.zeros(shape, dtype=next(job.module.parameters()).dtype), y):
+        return y.reshape(shape)
+    return y
 
 
 def _tilted(slopes: Tensor, linear: LinearMap) -> bool:

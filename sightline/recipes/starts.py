@@ -23,9 +23,11 @@ def begin(module: nn.Module, recipe: Recipe) -> None:
     """
     start = recipe.start
     if isinstance(start, Mapping):
+        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
         try:
             module.load_state_dict(dict(start))
         except (RuntimeError, KeyError) as error:
+            module.load_state_dict(before)
             raise ValueError(f"start is a state dict that does not fit {type(module).__name__}: {error}") from None
     elif start == "zeros":
         with torch.no_grad():
