@@ -295,7 +295,9 @@ def test_a_training_that_diverged_is_shown_while_finite():
     x = torch.arange(1.0, 60.0)[:, None]
     module = nn.Linear(1, 1)
     result = train(module, (x, 2 * x), nn.MSELoss(), Recipe("sgd", lr=1.0, epochs=60), warn=False)
-    found = data_of(page(result))
+    html = page(result)
+    found = data_of(html)
+    assert "It diverged: " in html and result.stopped in html
     assert 1 < found["frames"]["step"][-1] < 60
     assert all(math.isfinite(v) for row in found["weights"] for v in row)
 

@@ -28,9 +28,10 @@ def stage(replay: Replay) -> str:
         figures.append(_figure("surface", "Loss surface", caption, _key(replay, "surface")))
     if data["space"]:
         told = data["space"]
-        figures.append(_figure("space", told["title"], told["caption"], _key(replay, "space")))
-    flat = "" if figures else " wide"
-    figures.append(_figure("loss", "Loss", "On each batch, and on all data.", _key(replay, "loss"), "flat" + flat))
+        alone = "" if figures else "wide"
+        figures.append(_figure("space", told["title"], told["caption"], _key(replay, "space"), alone))
+    alone = "flat" if data["optimum"] else "flat wide"
+    figures.append(_figure("loss", "Loss", "On each batch, and on all data.", _key(replay, "loss"), alone))
     if data["optimum"]:
         what = "optimum" if data["optimum"]["attained"] else "infimum"
         caption = "How far the objective on all data is above it."

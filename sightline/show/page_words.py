@@ -36,20 +36,20 @@ def words_of(source: Any, replay: Replay) -> Words:
     certificate = getattr(source, "certificate", None) if recipe is not None else None
     facts = []
     if recipe is not None:
-        problem = getattr(getattr(source, "minimised", None), "sentence", "")
-        meaning = getattr(source, "sentence", "").removeprefix(f"The recipe minimises {problem}. ")
+        problem = "" if source.minimised is None else source.minimised.sentence
+        meaning = source.sentence.replace(f"The recipe minimises {problem}. ", "", 1)
         facts = [("It minimised", problem), ("Where it ended" if problem else "Why", meaning)]
     if certificate is not None and replay.path is None:
         facts.append(("Not shown", replay.reason))
     if certificate is not None:
-        facts.append(("Certificate", certified(certificate, replay.units)))
-    headline, good = headline_of(certificate, replay)
+        facts.append(("Certificate", certified(certificate, replay.units, lowest_of(source, certificate))))
+    headline, good = headline_of(certificate, replay, getattr(source, "stopped", ""))
     facts = [(name, _sentence(text)) for name, text in facts if text]
     return Words(label or "A training", _lead(source, replay), headline, good, facts)
 
 
-def headline_of(certificate: Certificate | None, replay: Replay) -> tuple[str, bool]:
-    """Where the training ended, and whether that is the optimum."""
+def headline_of(certificate: Certificate | None, replay: Replay, stopped: str = "") -> tuple[str, bool]:
+    """Where the training ended, and whether that is the optimum.  stopped : why it ended early."""
     if certificate is None:
         if replay.path is None:
             return "There is no certificate, so its losses are all that is replayed.", False
@@ -63,20 +63,28 @@ def headline_of(certificate: Certificate | None, replay: Replay) -> tuple[str, b
         return f"There is no optimum to reach: the loss falls for ever, here by up to {gap} more.", False
     if not math.isfinite(certificate.gap):
         return "It ended where no bound on the distance from the optimum was reached.", False
-    return f"It stopped short: {gap} above the certified optimum.", False
+    how = "It diverged" if stopped.startswith("diverged") else "It stopped short"
+    return f"{how}: {gap} above the certified optimum.", False
 
 
-def certified(certificate: Certificate, units: Units) -> str:
+def lowest_of(source: Any, certificate: Certificate) -> float:
+    """What no weights' objective goes below.  Beside weights far away the certificate's own has rounding in it."""
+    if source.minimised is not None:
+        return float(source.minimised.lower_bound)
+    best = certificate if source.optimum is None else source.optimum.certificate
+    return max(best.lower_bound, 0.0)
+
+
+def certified(certificate: Certificate, units: Units, lowest: float) -> str:
     """The certificate in words, in the recipe's units."""
     method = certificate.method.removeprefix(BESIDE)
     told = []
     if certificate.verdict not in (Verdict.INACCURATE, Verdict.NO_MINIMUM):  # the headline says those
         told.append(certificate.verdict.sentence)
     if math.isfinite(certificate.gap):
-        lowest = units(max(certificate.lower_bound, 0.0))
         told.append(
             f"What it minimised is {number(units(certificate.value), 6)} at the end, and no weights go below"
-            f" {number(lowest, 6)}."
+            f" {number(units(lowest), 6)}."
         )
     if certificate.witness is not None:
         told.append(_sentence(certificate.witness.text))

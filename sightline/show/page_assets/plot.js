@@ -1,5 +1,7 @@
 // Plots on canvases: a pair of axes, a frame that is drawn once, and marks that are drawn at every step.
 
+const FAR = 1e5; // pixels
+
 const theme = {
   colours: {},
   font: "",
@@ -221,12 +223,15 @@ class Plot {
     c.lineJoin = c.lineCap = "round";
     c.setLineDash(dash);
     c.beginPath();
-    let pen = false;
+    let pen = null;
     for (let i = from; i <= to; i++) {
-      if (xs[i] === null || ys[i] === null) { pen = false; continue; }
-      const [x, y] = [this.px(xs[i]), this.py(ys[i])];
+      if (xs[i] === null || ys[i] === null) { pen = null; continue; }
+      let [x, y] = [this.px(xs[i]), this.py(ys[i])];
+      const far = pen ? FAR / Math.max(Math.abs(x - pen[0]), Math.abs(y - pen[1])) : 1;
+      // Canvases lose their bearings with numbers too large: a path that leaves the picture ends not far outside.
+      if (far < 1) [x, y] = [pen[0] + far * (x - pen[0]), pen[1] + far * (y - pen[1])];
       if (pen) c.lineTo(x, y); else c.moveTo(x, y);
-      pen = true;
+      pen = [x, y];
     }
     c.stroke();
     c.restore();
