@@ -12,6 +12,7 @@ _WHERE = {
     "fit": "driver", "solve": "driver", "ConvergenceWarning": "driver",
     "Result": "result", "load": "model_file", "ModelFileError": "model_file",
     "certify": "certifying",
+    "separation": "separating.asking", "Separation": "separating.separation",
     "Certificate": "certificate", "Verdict": "certificate", "Witness": "certificate",
     "Data": "data", "DataError": "data", "make_data": "data",
     "Objective": "objective", "Weights": "objective",

@@ -34,11 +34,13 @@ class Falling:
 
     witness : the direction in words and numbers.  fall : (n, 1) or (n, K) mask of the margins that it raises.
     settled : (n,) mask of the rows whose loss it brings to its least (softmax: the own class wins over every other).
+    direction : (Q, K) integers, in the user's units, the intercept last: what was verified, in full.
     """
 
     witness: Witness
     fall: Mask
     settled: Mask
+    direction: Integers
 
 
 def falling_direction(
@@ -97,7 +99,7 @@ class _Search:
 
     def _falling(self, U: Integers, fall: Mask, verified: str) -> Falling:
         settled = np.asarray((fall | ~self.cone.active).all(1))
-        return Falling(witness(self.cone, U, fall, verified), fall, settled)
+        return Falling(witness(self.cone, U, fall, verified), fall, settled, U)
 
     def _working(self, hint: Weights) -> Floats:
         """A hint as a direction in working units."""
