@@ -197,6 +197,7 @@ def test_the_page_is_whole_and_needs_nothing_else(stories, html):
     assert checker.open == []
     parts = list(stories["two-points"].parts())
     assert checker.pictures == sum(isinstance(part, Picture) for part in parts)
+    assert all("In step with the replay" not in frame for frame in checker.frames)
     assert len(checker.frames) == sum(isinstance(part, Replay) for part in parts) == 1
     assert html.count("prefers-color-scheme: dark") >= checker.pictures
 

@@ -66,7 +66,7 @@ for (const frame of document.querySelectorAll("iframe")) {
 
 # In the tour's page a replay has no title and verdict of its own, which the story has told, nor its lesser pictures.
 FRAMED = "<style>main{padding:12px 16px;max-width:none}header,.words,footer{display:none}</style>"
-LESSER = re.compile(r'<section class="more">.*?</section>', re.DOTALL)
+LESSER = re.compile(r'<section class="more[ "].*?</section>', re.DOTALL)
 
 
 def page(stories: Sequence[Story]) -> str:
