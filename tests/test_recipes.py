@@ -288,6 +288,23 @@ def test_starts():
     assert torch.equal(drawn[0], nn.Linear(7, 1).weight)
 
 
+def test_arrays_and_frames_become_what_module_and_loss_take():
+    import pandas as pd
+
+    X, y, module = problem()
+    other = copy_of(module)
+    recipe = sl.Recipe("sgd", lr=0.1, batch_size=33, epochs=3)
+    sl.train(module, (X, y), nn.BCEWithLogitsLoss(), recipe)
+    frame = pd.DataFrame(X.numpy().astype("float64"), columns=list("abcdefg"))
+    training = sl.train(other, (frame, y[:, 0].int().tolist()), nn.BCEWithLogitsLoss(), recipe)
+    assert torch.equal(module.weight, other.weight)
+    assert training.columns == tuple("abcdefg")
+    labels = (X[:, 0] > 0).long() + (X[:, 1] > 0)
+    training = sl.train(nn.Linear(7, 3), (frame, pd.Series(labels.numpy())), nn.CrossEntropyLoss(), recipe)
+    assert training.classes == (0, 1, 2)
+    assert training.y.dtype == torch.int64
+
+
 # ------------------------------------------------------------------------------------------------------------ trace
 
 

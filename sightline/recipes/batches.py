@@ -154,5 +154,5 @@ def _tensor(values: Any, like: Tensor, name: str) -> Tensor:
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise DataError(f"{name} holds {array.dtype} values, not numbers; code them as numbers first.")
-    tensor = torch.from_numpy(np.ascontiguousarray(array)).to(like.device)
+    tensor = torch.from_numpy(np.array(array, order="C")).to(like.device)
     return tensor.to(like.dtype) if name == "X" or tensor.is_floating_point() else tensor

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sightline.affine import quiet
 from sightline.data import DataError
 
 
@@ -55,6 +56,35 @@ def check_rows(X: Tensor, y: Tensor) -> None:
         place = f"row {where[0]}" + (f", column {where[1]}" if len(where) == 2 and values.shape[1] > 1 else "")
         more = f" ({len(bad)} such values)" if len(bad) > 1 else ""
         raise DataError(f"{name} holds {value:g}: {place}{more}; fill or leave out such rows.")
+
+
+def suited(module: nn.Module, function: Callable[[Any, Any], Any], X: Tensor, y: Tensor) -> Tensor:
+    """Targets that came as an array or a list, which have no dtype or shape of PyTorch's yet, as the loss takes them.
+
+    As they are if it takes them so; else as floats of the module's dtype, as a column, or both.
+    """
+    try:
+        with quiet(module):
+            out = module(X[:2])
+    except Exception:  # said at the first step, with what is wrong
+        return y
+    if not isinstance(out, Tensor) or len(out) != len(y[:2]):
+        return y
+    tries = [y, y.to(out.dtype)]
+    if out.shape != y[:2].shape and out.numel() == y[:2].numel():
+        tries += [t.reshape(len(y), *out.shape[1:]) for t in tries]
+    for target in tries:
+        try:
+            with torch.random.fork_rng(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                leaf = out.detach().clone().requires_grad_()
+                with torch.enable_grad():
+                    function(leaf, target[:2]).sum().backward()
+            if not broadcasts(function, out, target[:2]):
+                return target
+        except Exception:  # a loss that does not take these
+            continue
+    return y
 
 
 class CheckedLoss:

@@ -84,7 +84,7 @@ def _examine(job: Job, X: Tensor | None, y: Tensor | None) -> tuple[LinearMap | 
     if isinstance(linear, str):
         return linear, linear
     size = mean_rows(len(X), job.batches.per_epoch, job.recipe.batch_size)
-    problem = find_problem(job.module, linear, job.optimizer, job.loss, y, size)
+    problem = find_problem(job.module, linear, job.optimizer, job.loss, y, size, job.columns)
     if isinstance(problem, str):
         slopes = linear_in_scores(job.loss, y, linear.shape, linear.link, linear.dtype)
         decays = any(group.get("weight_decay") for group in job.optimizer.param_groups)
@@ -166,7 +166,7 @@ def _meaning(certificate: Certificate, minimised: Minimised, job: Job) -> str:
     best = minimised.solution.certificate
     proven = "" if best.optimal else "at most "
     optimum = minimised.in_own_units(best.value)
-    part = f" ({100 * gap / optimum:.2g} % of it)" if 0 < gap < 10 * optimum else ""
+    part = f" ({100 * gap / optimum:.3g} % of it)" if 0 < gap < 10 * optimum else ""
     return f"It ended at {here:.6g}, {proven}{gap:.3g} above the optimum {optimum:.6g}{part}."
 
 

@@ -22,11 +22,11 @@ NAMES = {
 
 def find_problem(
     module: nn.Module, linear: LinearMap, optimizer: torch.optim.Optimizer, function: LossFunction, y: Tensor,
-    rows_a_step: float,
+    rows_a_step: float, columns: tuple[str, ...] | None = None,
 ) -> Minimised | str:
     """The convex problem of a linear module's training, or why there is none, as a sentence.
 
-    y : targets of all rows.  rows_a_step : mean number of rows in a batch.
+    y : targets of all rows.  rows_a_step : mean number of rows in a batch.  columns : names of X's columns.
     """
     if not decay.goes_down(optimizer):
         return f"{type(optimizer).__name__} steps uphill (maximize=True): nothing is minimised."
@@ -53,7 +53,8 @@ def find_problem(
         classes = list(range(linear.outputs))
     try:
         data = make_data(
-            linear.design.to_dense(), found.y, found.loss, classes=classes, sample_weight=found.row_weights
+            linear.design.to_dense(), found.y, found.loss, classes=classes, sample_weight=found.row_weights,
+            columns=columns if columns is not None and len(columns) == linear.design.p else None,
         )
     except ValueError as error:
         return f"the data make no problem with an optimum: {error}"

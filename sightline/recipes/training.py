@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from sightline.data import column_names
 from sightline.losses import Loss
 from sightline.progress import Progress
 from sightline.recipes.batches import TensorBatches, make_batches
 from sightline.recipes.checkpoint import Checkpoints
-from sightline.recipes.checks import check_module, check_rows
+from sightline.recipes.checks import check_module, check_rows, suited
 from sightline.recipes.ending import finish
 from sightline.recipes.loop import Job, Moment, run
 from sightline.recipes.named_losses import as_loss_function
@@ -92,6 +92,8 @@ def prepare(module: nn.Module, data: Any, loss: Any, recipe: Recipe, record: Rec
     batches = make_batches(data, recipe, next(module.parameters()))
     if isinstance(batches, TensorBatches):
         check_rows(batches.X, batches.y)
+        if isinstance(data, tuple | list) and not isinstance(data[1], Tensor):
+            batches.y = suited(module, function, batches.X, batches.y)
     begin(module, recipe)
     optimizer = make_optimizer(module, recipe)
     closure = needs_closure(type(optimizer)) if recipe.closure is None else recipe.closure
