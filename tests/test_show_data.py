@@ -323,6 +323,15 @@ def test_coefficients_of_unlike_columns_are_for_one_standard_deviation():
     assert picture.optimum[:3] == pytest.approx(optimum_of(problem).weights.coef.numpy() * X.std(0), rel=1e-9)
 
 
+def test_intervals_are_in_the_units_of_the_coefficients(line):
+    plain, spread = Coefficients.of(line, "unit"), Coefficients.of(line, "standard deviation")
+    X, _ = xy(line.objective)
+    factor = [X[:, 0].std(), 1.0]
+    for field in ("trained", "optimum", "low", "high"):
+        wanted = [v * f for v, f in zip(getattr(plain, field), factor)]
+        assert getattr(spread, field) == pytest.approx(wanted, rel=1e-12)
+
+
 def test_many_coefficients_are_those_farthest_off():
     rng = np.random.default_rng(0)
     problem = cases.objective(rng.normal(size=(200, 40)), rng.normal(size=200), "squared")

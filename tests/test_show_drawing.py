@@ -154,6 +154,7 @@ def test_names_of_axes_title_and_legend_are_apart(drawn, name):
     assert legends
     boxes |= {f"legend {i}": legend for i, legend in enumerate(legends)}
     boxes["subtitle"] = one.sightline_subtitle
+    assert boxes["subtitle"].get_visible() and boxes["title"].get_visible()
     extents = {k: v.get_window_extent(renderer) for k, v in boxes.items() if getattr(v, "get_text", lambda: "x")()}
     names = list(extents)
     for i, a in enumerate(names):
@@ -318,8 +319,9 @@ def test_animations(runs, tmp_path):
     for frame in frames:
         with Image.open(io.BytesIO(base64.b64decode(frame.strip('"')))) as image:
             assert image.size[0] == 600
+    small = {"path": tmp_path / "a.gif", "frames": 2, "dpi": 40}
     for picture, sources in (("race", ["line", "line 5"]), ("loss_surface", ["iris"]), ("fitted_line", ["line"])):
-        assert show.animate(*(runs[s] for s in sources), path=tmp_path / "a.gif", picture=picture, frames=2).exists()
+        assert show.animate(*(runs[s] for s in sources), picture=picture, **small).exists()
     for words, options in (("must end in", {"path": "a.mp4"}), ("does not move", {"path": "a.gif", "picture": "gap"}),
                            ("use the other", {"path": "a.gif", "picture": "decision_boundary"}),
                            ("frames must be", {"path": "a.gif", "frames": 1})):  # fmt: skip
