@@ -168,7 +168,9 @@ def measure(arguments: list[str], cache: str) -> dict[str, Any]:
     """What a child prints."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "SIGHTLINE_CACHE": cache,
+        "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), "sightline-bench-pycache")),
     }  # fmt: skip
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled to bytecode
     done = subprocess.run(
         [sys.executable, "-m", "bench.training", *arguments], check=True, capture_output=True, text=True,
         env=environment, cwd=ROOT,

@@ -38,8 +38,9 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def always(monkeypatch):
     """Compile however short the training is."""
-    monkeypatch.setattr(engine, "COMPILING", 0.0)
+    monkeypatch.setattr(engine, "COMPILING", -math.inf)
     monkeypatch.setattr(engine, "FEWEST", 0)
+    monkeypatch.setattr(engine, "FEWEST_COLD", 0)
 
 
 def cases():
@@ -104,8 +105,9 @@ def test_trajectory_of_any_small_training(n, p, size, optimizer, loss, shuffle, 
     module, data = module_for(case, p, dtype, bias, seed), rows(case.targets, n, p, dtype, seed)
     recipe = Recipe(name, batch_size=size, epochs=4, shuffle=shuffle, seed=seed, **arguments)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "COMPILING", 0.0)
+        patch.setattr(engine, "COMPILING", -math.inf)
         patch.setattr(engine, "FEWEST", 0)
+        patch.setattr(engine, "FEWEST_COLD", 0)
         exact, compiled = both(module, data, case.make(dtype), recipe, warn=False)
     assert (compiled.stopped, compiled.n_iter) == (exact.stopped, exact.n_iter)
     if distance(exact, compiled) > 1e-9:
@@ -447,6 +449,7 @@ def test_data_that_it_cannot_know():
 
 def test_short_trainings_are_left_to_the_exact_engine(monkeypatch):
     monkeypatch.setattr(engine, "FEWEST", 100)
+    monkeypatch.setattr(engine, "FEWEST_COLD", 1000)
     X, y = rows("real", 50, 4, torch.float32)
     result = train(nn.Linear(4, 1), (X, y), nn.MSELoss(), Recipe(lr=0.1, epochs=99), engine="compiled")
     assert result.engine == "exact, because there are only 99 steps"

@@ -1,6 +1,7 @@
 """The compiled loop as a file: built once, kept, built anew where it is damaged, and done without where it must be."""
 
 import ctypes
+import math
 import os
 import shutil
 import subprocess
@@ -25,7 +26,8 @@ pytestmark = pytest.mark.skipif(
 def own_cache(tmp_path, monkeypatch):
     """A cache of the test's own, with nothing in it."""
     monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(engine, "COMPILING", 0.0)
+    monkeypatch.setattr(engine, "COMPILING", -math.inf)
+    monkeypatch.setattr(engine, "FEWEST_COLD", 0)
     library.forget()
     yield tmp_path / "cache"
     library.forget()
@@ -148,8 +150,16 @@ def test_a_full_disk_leaves_nothing_and_the_exact_engine_runs(own_cache, monkeyp
 
 def test_a_short_training_does_not_compile(own_cache, monkeypatch):
     monkeypatch.setattr(engine, "COMPILING", 1e9)
-    assert "less than compiling would take" in trained().engine
+    assert "compiling would not pay for the" in trained().engine
     assert not own_cache.exists()
+
+
+def test_few_steps_are_not_looked_at_while_nothing_is_compiled(own_cache, monkeypatch):
+    monkeypatch.setattr(engine, "FEWEST_COLD", 1000)
+    assert trained().engine == "exact, because compiling for only 200 steps would not pay"
+    assert not own_cache.exists()
+    library.load(torch.float32)
+    assert trained().engine == "compiled"
 
 
 def test_two_processes_build_at_once(own_cache):

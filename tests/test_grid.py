@@ -1,6 +1,7 @@
 """Many recipes at once: each result is the one of the training alone."""
 
 import copy
+import math
 import os
 import signal
 import threading
@@ -22,7 +23,8 @@ from sightline.recipes.grid import grid, train_grid
 def compiled_always(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIGHTLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(engine, "COMPILING", 0.0)
+        patch.setattr(engine, "COMPILING", -math.inf)
+        patch.setattr(engine, "FEWEST_COLD", 0)
         library.forget()
         yield
     library.forget()

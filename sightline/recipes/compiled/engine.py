@@ -8,17 +8,23 @@ had (no C compiler), the exact engine runs, and ``job.engine`` says so.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sightline.recipes.compiled import library
-from sightline.recipes.compiled.losses import Slopes
-from sightline.recipes.compiled.plan import Plan, plan_of
-from sightline.recipes.compiled.rates import Rates
-from sightline.recipes.compiled.rehearsal import rehearse
-from sightline.recipes.compiled.running import Running
 from sightline.recipes.loop import Job
 from sightline.recipes.loop import run as run_exact
 
-FEWEST = 100  # steps of a training that is looked at; the rehearsal takes 3
-COMPILING = 0.5  # seconds that a training must take with PyTorch before it pays to compile for it
+if TYPE_CHECKING:
+    from sightline.recipes.compiled.losses import Slopes
+    from sightline.recipes.compiled.plan import Plan
+    from sightline.recipes.compiled.running import Running
+
+FEWEST = 100  # steps below which there is nothing to gain
+FEWEST_COLD = 1000  # the same while nothing is compiled
+COMPILING = 0.25  # seconds that must be gained before it pays to compile
+# Seconds of the loop for a product of a row's entry with a weight, forth and back, and for a score's loss: for a guess
+# of what is gained before the loop is there to be timed.
+PRODUCT, SCORE = 0.4e-9, 15e-9
 
 
 def run(job: Job) -> None:
@@ -44,22 +50,40 @@ def make_ready(job: Job, slopes: Slopes | None = None) -> Running | None:
     ------
     NotCompiled : as ``run``.
     """
-    plan = plan_of(job, slopes)
-    rates = Rates(job, plan.order.steps)
-    instead = _why_exact(job, plan)
+    instead = _too_short(job)
+    if not instead:
+        from sightline.recipes.compiled.plan import plan_of
+        from sightline.recipes.compiled.rates import Rates
+        from sightline.recipes.compiled.running import Running
+
+        plan = plan_of(job, slopes)
+        rates = Rates(job, plan.order.steps)
+        instead = _why_exact(job, plan)
     job.engine = f"exact, because {instead}" if instead else "compiled"
     return None if instead else Running(job, plan, rates)
 
 
-def _why_exact(job: Job, plan: Plan) -> str:
-    """Why the exact engine is the better choice, as the end of a sentence; empty where it is not."""
-    steps = plan.order.steps * job.recipe.epochs
+def _too_short(job: Job) -> str:
+    """Why a training of so few steps is not even looked at, as the end of a sentence; empty where it is."""
+    steps = (job.batches.per_epoch or 0) * job.recipe.epochs
+    if not steps or steps >= FEWEST_COLD:
+        return ""
     if steps < FEWEST:
         return f"there are only {steps} steps"
+    dtype = next(job.module.parameters()).dtype
+    return "" if library.is_built(dtype) else f"compiling for only {steps} steps would not pay"
+
+
+def _why_exact(job: Job, plan: Plan) -> str:
+    """Why the exact engine is the better choice, as the end of a sentence; empty where it is not."""
+    from sightline.recipes.compiled.rehearsal import rehearse
+
     rehearsal = rehearse(job, plan)
-    expected = steps * rehearsal.seconds
-    if not library.is_built(plan.X.dtype) and expected < COMPILING:
-        return f"its {expected:.2g} s are less than compiling would take"
+    steps = plan.order.steps * job.recipe.epochs
+    rows, (outputs, columns) = int(plan.order.ends[0]), (plan.scores.outputs, plan.X.shape[1])
+    guess = rows * outputs * (columns * PRODUCT + SCORE)
+    if not library.is_built(plan.X.dtype) and steps * (rehearsal.seconds - guess) < COMPILING:
+        return f"compiling would not pay for the {steps * rehearsal.seconds:.2g} s that PyTorch needs"
     try:
         same, seconds = rehearsal.agrees(plan, job)
     except library.NoLibrary as error:
