@@ -124,7 +124,7 @@ def _long(f: Facts) -> tuple[Part, ...]:
         return ()
     return (
         f"Patience helps, at a price: every answer is right from epoch {f.all_right:,} on, after"
-        f" {f.all_right * f.rows:,} steps. After {LONGEST_EPOCHS:,} epochs the boundary is at {n_(f.far, 4)} and still"
+        f" {f.all_right * f.rows:,} steps. After {LONGEST_EPOCHS:,} epochs the boundary is at {n_(f.far, 6)} and still"
         f" creeping towards {n_(-f.margin[1] / f.margin[0], 3)}.",
     )
 
