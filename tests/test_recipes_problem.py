@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
 import sightline as sl
 from sightline.recipes.recognised import recognise
@@ -277,6 +278,29 @@ def test_decay_on_a_product_of_layers_is_no_l2_penalty():
     assert decayed.certificate is None
     assert "not the linear model's weights themselves" in decayed.sentence
     assert math.isfinite(decayed.trace.value[-1])
+
+
+def test_a_module_that_is_linear_on_these_rows_only_is_not_taken_for_linear():
+    """A ReLU behind a large bias passes every row."""
+    X, y = rows()
+    module = nn.Sequential(linear(), nn.ReLU())
+    with torch.no_grad():
+        module[0].bias.fill_(50.0)
+    training = sl.train(module, (X, y), nn.MSELoss(), sl.Recipe(lr=1e-6, epochs=2))
+    assert training.certificate is None
+    assert "not linear" in training.sentence
+
+
+def test_rows_that_a_sampler_draws_more_often_count_more():
+    X, y = rows()
+    weights = 1 + 3 * y[:, 0]
+    sampler = WeightedRandomSampler(weights.tolist(), 80, generator=torch.Generator().manual_seed(0))
+    loader = DataLoader(TensorDataset(X, y), batch_size=20, sampler=sampler)
+    training = sl.train(linear(), loader, nn.BCEWithLogitsLoss(), sl.Recipe(lr=0.1, epochs=2))
+    best = sl.fit(X, y, loss="logistic", sample_weight=weights)
+    assert torch.allclose(training.optimum.weight, best.weight, atol=1e-8)
+    assert training.minimised.factor == pytest.approx(1.0)
+    assert "rows weighted" in training.sentence
 
 
 SAID = {

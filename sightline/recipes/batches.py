@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, WeightedRandomSampler
 
 from sightline.data import DataError
 from sightline.recipes.recipe import Recipe
@@ -30,6 +30,11 @@ class Batches:
     def generators(self) -> list[torch.Generator]:
         """The generators of their own from which orders are drawn."""
         return [] if self.generator is None else [self.generator]
+
+    @property
+    def row_weights(self) -> Tensor | None:
+        """How often each row is drawn beside the others, (n,); None where all are alike."""
+        return None
 
     def epoch(self) -> Iterator[Batch]:
         """The batches of the next epoch."""
@@ -86,6 +91,11 @@ class LoaderBatches(Batches):
         samplers = (self.loader.sampler, getattr(self.loader.batch_sampler, "sampler", None))
         found = [self.generator, *(getattr(sampler, "generator", None) for sampler in samplers)]
         return list({id(g): g for g in found if g is not None}.values())
+
+    @property
+    def row_weights(self) -> Tensor | None:
+        sampler = getattr(self.loader.batch_sampler, "sampler", self.loader.sampler)
+        return sampler.weights.double() if isinstance(sampler, WeightedRandomSampler) else None
 
     def epoch(self) -> Iterator[Batch]:
         for batch in self.loader:

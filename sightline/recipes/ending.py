@@ -84,7 +84,7 @@ def _examine(job: Job, X: Tensor | None, y: Tensor | None) -> tuple[LinearMap | 
     if isinstance(linear, str):
         return linear, linear
     size = mean_rows(len(X), job.batches.per_epoch, job.recipe.batch_size)
-    problem = find_problem(job.module, linear, job.optimizer, job.loss, y, size, job.columns)
+    problem = find_problem(job.module, linear, job.optimizer, job.loss, y, size, job.columns, job.batches.row_weights)
     if isinstance(problem, str):
         slopes = linear_in_scores(job.loss, y, linear.shape, linear.link, linear.dtype)
         decays = any(group.get("weight_decay") for group in job.optimizer.param_groups)

@@ -14,6 +14,7 @@ from sightline.objective import Weights
 from sightline.recipes.recognised import LINKS
 from sightline.recipes.trace import State
 
+PROBED_STATES = 4  # random parameters at which a module must be linear as well
 SAMPLED_ROWS = 256  # rows on which the module's last step is told from others
 
 
@@ -129,8 +130,8 @@ def linear_map(module: nn.Module, X: Tensor, shape: tuple[int, ...]) -> LinearMa
             reason = reason or f"the last step of {type(module).__name__} is not one that Sightline knows."
             continue
         out = LinearMap(subject, design, outputs, link, shape, dtype, has_bias=found.has_bias, asked_for=asked)
-        _find_readings(out)
-        return out
+        reason = _find_readings(out)
+        return reason or out
     return reason
 
 
@@ -158,33 +159,44 @@ def _read(state: State, read: Read, rows: int, columns: int) -> Tensor:
     return read.sign * table
 
 
-def _find_readings(found: LinearMap) -> None:
-    """Look for parameters that are the weight matrix and the bias themselves, whatever their values."""
+def _find_readings(found: LinearMap) -> str:
+    """Look for parameters that are the weight matrix and the bias themselves, whatever their values.
+
+    Gives why the module is not linear where that shows at other parameters only: behind a ReLU, say, that all rows of
+    the data happen to pass.
+    """
     parameters = list(found.copy.parameters())
     generator = torch.Generator().manual_seed(0)
     before = [p.detach().clone() for p in parameters]
-    random = tuple(torch.rand(p.shape, generator=generator).to(p) + 0.5 for p in parameters)
+    size = max(float(found.design.to_dense()[:SAMPLED_ROWS].abs().max()), 1e-30)
+    k, p = found.outputs, found.design.p
+    weight, bias = None, None
     try:
-        probed, offset = found.at(random)
-    except ValueError:
-        return
+        for _ in range(PROBED_STATES):
+            # Scores of about one, so that no sigmoid is saturated.
+            random = tuple(torch.randn(q.shape, generator=generator).to(q) / size for q in parameters)
+            probed, offset = found.at(random)
+            weight = _matching(random, probed, k, p, size)
+            bias = _matching(random, offset[:, None], k, 1, size)
+            known = bias is not None or not bool(offset.abs().max() * size > 1e-4)
+    except ValueError as error:
+        return str(error)
     finally:
         put(found.copy, tuple(before))
-    k, p = found.outputs, found.design.p
-    weight = _matching(random, probed, k, p)
-    bias = _matching(random, offset[:, None], k, 1)
-    if weight is not None and (bias is not None or not bool(offset.abs().max() > 1e-4)):
+    if weight is not None and known:
         found.weight, found.bias = weight, bias
         found.has_bias = bias is not None
+    return ""
 
 
-def _matching(state: State, wanted: Tensor, rows: int, columns: int) -> Read | None:
+def _matching(state: State, wanted: Tensor, rows: int, columns: int, size: float) -> Read | None:
+    """Which parameter of a state, of numbers of about 1/size, the wanted table is."""
     for place, value in enumerate(state):
         if value.numel() != rows * columns:
             continue
         for turned in (False, True):
             for sign in (1.0, -1.0):
                 read = Read(place, turned, sign)
-                if bool(torch.isclose(_read(state, read, rows, columns), wanted, rtol=1e-4, atol=1e-4).all()):
+                if bool(((_read(state, read, rows, columns) - wanted).abs() * size <= 1e-4).all()):
                     return read
     return None

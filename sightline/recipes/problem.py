@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -22,17 +24,21 @@ NAMES = {
 
 def find_problem(
     module: nn.Module, linear: LinearMap, optimizer: torch.optim.Optimizer, function: LossFunction, y: Tensor,
-    rows_a_step: float, columns: tuple[str, ...] | None = None,
+    rows_a_step: float, columns: tuple[str, ...] | None = None, drawn: Tensor | None = None,
 ) -> Minimised | str:
     """The convex problem of a linear module's training, or why there is none, as a sentence.
 
     y : targets of all rows.  rows_a_step : mean number of rows in a batch.  columns : names of X's columns.
+    drawn : how often each row is drawn beside the others, (n,).
     """
     if not decay.goes_down(optimizer):
         return f"{type(optimizer).__name__} steps uphill (maximize=True): nothing is minimised."
     found = recognise(function, y, linear.shape, linear.link, linear.dtype)
     if found is None:
         return _unrecognised(function, y, linear)
+    if drawn is not None:
+        shares = found.shares * drawn
+        found = replace(found, shares=shares * (found.shares.sum() / shares.sum()))
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     frozen = [n for n, p in module.named_parameters() if not (p.requires_grad and id(p) in held) and bool(p.any())]
     if frozen:
