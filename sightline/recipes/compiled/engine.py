@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FEWEST = 100  # steps below which there is nothing to gain
 FEWEST_COLD = 1000  # the same while nothing is compiled
-COMPILING = 0.25  # seconds that must be gained before it pays to compile
+COMPILING = 0.15  # seconds that must be gained before it pays to compile
 # Seconds of the loop for a product of a row's entry with a weight, forth and back, and for a score's loss: for a guess
 # of what is gained before the loop is there to be timed.
 PRODUCT, SCORE = 0.4e-9, 15e-9
