@@ -401,6 +401,24 @@ def test_a_module_that_is_not_linear_is_saved_with_the_weights_of_its_trace(tmp_
     assert training.trace.loss[-1] == F.mse_loss(module(X), y).item()
 
 
+def test_what_a_result_offers_a_training_offers_or_says_why_not(tmp_path):
+    X, y, module = problem()
+    loss = nn.BCEWithLogitsLoss()
+    training = sl.train(module, (X, y), loss, sl.Recipe(lr=0.5, weight_decay=0.1, epochs=30))
+    assert training.report(tmp_path / "report.html").exists()
+    assert torch.equal(training.to_module().weight, module.weight)
+    with pytest.raises(ValueError, match="covers the bias"):
+        training.certify(X, y[:, 0])
+    assert training.certify(X, y[:, 0], penalty="none").value == pytest.approx(training.trace.loss[-1])
+    net = nn.Sequential(nn.Linear(7, 3), nn.ReLU(), nn.Linear(3, 1))
+    bent = sl.train(net, (X, y), loss, sl.Recipe(lr=0.5, epochs=3))
+    assert bent.to_module() is net
+    assert bent.predict(X).shape == (100, 1)
+    for call in (lambda: bent.report(tmp_path / "r.html"), lambda: bent.predict_proba(X), lambda: bent.certify(X, y)):
+        with pytest.raises(ValueError, match="not linear"):
+            call()
+
+
 # ---------------------------------------------------------------------------------------------------- interruption
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -90,11 +92,62 @@ class Training(Result):
 
     def scores(self, X: Any, offset: Any = None) -> Tensor:
         """X W' + b as ``Result.scores``; where the module is not linear, its outputs on X."""
+        from sightline.affine import quiet
+
         if self.weight.numel() or self.module is None:
             return super().scores(X, offset)
-        with torch.no_grad():
-            out: Tensor = self.module(torch.as_tensor(X))
+        with quiet(self.module):
+            out: Tensor = self.module(torch.as_tensor(X, dtype=next(self.module.parameters()).dtype))
         return out
+
+    def predict(self, X: Any, offset: Any = None) -> Any:
+        """As ``Result.predict``; where no loss of Sightline's was trained with, the scores."""
+        return self.scores(X, offset) if self.loss is None else super().predict(X, offset)
+
+    def predict_proba(self, X: Any, offset: Any = None) -> Tensor:
+        """As ``Result.predict_proba``."""
+        self._need_loss("predict_proba")
+        return super().predict_proba(X, offset)
+
+    def certify(self, X: Any, y: Any, **options: Any) -> Certificate:
+        """As ``Result.certify``: with the training's loss and the penalty on its weights.
+
+        Raises
+        ------
+        ValueError : no loss of Sightline's was trained with, or weight decay covered the bias, which no penalty of
+            ``sl.certify`` does, and no other penalty is given.
+        """
+        if "loss" not in options:
+            self._need_loss("certify")
+        held = self.minimised is not None and self.minimised.bias_included
+        if held and not options.keys() & {"penalty", "strength", "C"}:
+            raise ValueError(
+                "the weight decay of this training covers the bias, which no penalty of sl.certify does; its own"
+                " certificate is .certificate. For another problem say penalty='l2', strength=..., or penalty='none'."
+            )
+        return super().certify(X, y, **options)
+
+    def to_module(self, output: str = "scores") -> nn.Module:
+        """As ``Result.to_module``; where the module is not linear, the trained module itself."""
+        if not self.weight.numel() and self.module is not None and output == "scores":
+            return self.module
+        if output != "scores":
+            self._need_loss(f"to_module(output={output!r})")
+        return super().to_module(output)
+
+    def report(
+        self, path: str | os.PathLike[str], X: Any = None, y: Any = None, *, sample_weight: Any = None,
+        offset: Any = None,
+    ) -> Path:
+        """As ``Result.report``, on the training's own rows where none are given; ``sl.show.report`` replays it."""
+        self._need_loss("report")
+        if X is None and y is None and self.X is not None and self.y is not None:
+            X, y = self.X.reshape(len(self.X), -1), self.y
+        return super().report(path, X, y, sample_weight=sample_weight, offset=offset)
+
+    def _need_loss(self, what: str) -> None:
+        if self.loss is None:
+            raise ValueError(f"{what} needs a linear model and a loss of Sightline's. {self.sentence}")
 
     def saved_parts(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """What a model file holds of it beside the model: recipe, trace and optimum."""

@@ -52,12 +52,32 @@ def train(
 
     Parameters
     ----------
-    module : any ``nn.Module``; linear ones are certified.
-    data : (X, y) tensors or arrays, a ``Dataset``, or a ``DataLoader``.
+    module : any ``nn.Module``; linear ones are certified.  It is trained in the mode it is in.
+    data : a pair (X, y) of tensors, arrays or frames, a ``Dataset``, or a ``DataLoader``.  Tensors stay as they are;
+        arrays become tensors of the module's dtype, labels as the loss takes them.  A pair in order is cut into slices.
     loss : a torch loss (module or function), a callable of (outputs, y), or the name of a Sightline loss.
-    recipe : see ``Recipe``.
-    engine : 'exact', or 'compiled' for linear modules with named optimizers and losses.
-    record : which steps the trace holds, see ``recording``.
+    recipe : see ``Recipe``; ``Recipe()`` by default.
+    engine : 'exact', or 'compiled' for linear modules with torch's named optimizers and losses: the same up to
+        rounding, much faster on small steps.
+    record : which steps the trace holds: 'auto' (all up to 2,000, then ever fewer), 'all', 'epochs', 'ends', a number k
+        for every k-th, or a function of the step's number.  The start and the end are held besides.
+    checkpoint : file from which the training goes on if it is there, bit for bit, and to which it is written every
+        ``checkpoint_every`` steps (None: every ten seconds) and at the end.
+    callback : called with a ``Moment`` after every step; returning True ends the training.
+    progress : False shows nothing; otherwise a line on standard error where there is a terminal and it takes longer
+        than a second.
+    time_limit : seconds after which the training ends.
+    certify : find the optimum and certify the end.  tol : relative gap up to which the end counts as optimal.
+    warn : raise a ``ConvergenceWarning`` when the training diverges or the ``DataLoader`` ends early.
+
+    Returns
+    -------
+    Training.  Ctrl-C ends the training with the weights after the last whole step and the verdict INTERRUPTED.
+
+    Raises
+    ------
+    ValueError : module, loss, recipe or an option cannot be used or do not fit each other; shapes that would broadcast.
+    DataError : the data cannot be used.  ModelFileError : the checkpoint cannot be read or written.
     """
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}; choose one of {', '.join(map(repr, ENGINES))}.")
