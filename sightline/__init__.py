@@ -17,6 +17,7 @@ _WHERE = {
     "Data": "data", "DataError": "data", "make_data": "data",
     "Objective": "objective", "Weights": "objective",
     "Penalty": "penalties", "L1": "penalties", "L2": "penalties", "ElasticNetPenalty": "penalties",
+    "Firth": "penalties", "profile_intervals": "firth_profile", "ProfileIntervals": "firth_profile",
     "Loss": "losses", "Squared": "losses", "Logistic": "losses", "Softmax": "losses", "Hinge": "losses",
     "SquaredHinge": "losses", "Huber": "losses", "Poisson": "losses", "Quantile": "losses",
     "Trace": "trace",

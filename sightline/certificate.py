@@ -13,6 +13,7 @@ class Verdict(enum.Enum):
 
     OPTIMAL = "The weights are at the optimum, within the proven gap."
     NOT_UNIQUE = "The weights are at the optimum, which many weights share; these are the smallest of them."
+    STATIONARY = "The weights are at a stationary point; the objective is not convex, so no more than that is proven."
     NO_MINIMUM = "There is no optimum: the loss keeps falling as the weights grow in the witness's direction."
     UNBOUNDED = "The objective falls without bound."
     INFEASIBLE = "No weights satisfy the constraints."
@@ -29,7 +30,7 @@ class Verdict(enum.Enum):
 class Witness:
     """What proves a verdict other than OPTIMAL.
 
-    kind : 'separating direction' (NO_MINIMUM), 'null space' (NOT_UNIQUE).
+    kind : 'separating direction' (NO_MINIMUM), 'null space' (NOT_UNIQUE), 'stationary point' (STATIONARY).
     coef, intercept : the direction, in the user's units: nested lists of shape (K, p) and (K,).
     rank, columns : for a null space, the rank of the design matrix and its number of columns.
     rows : number of rows whose loss strictly falls along the direction.
@@ -87,6 +88,11 @@ class Certificate:
         """The weights are proven to be at an optimum within ``tol``."""
         return self.verdict in (Verdict.OPTIMAL, Verdict.NOT_UNIQUE)
 
+    @property
+    def ended(self) -> bool:
+        """The fit reached what there is to reach: an optimum, or a stationary point where no more can be proven."""
+        return self.optimal or self.verdict is Verdict.STATIONARY
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         record = {k: getattr(self, k) for k in ("value", "gap", "scale", "tol", "method", "digits")}
@@ -102,7 +108,9 @@ class Certificate:
 
     def __str__(self) -> str:
         lines = [f"{self.verdict.name}: {self.verdict.sentence}"]
-        if self.verdict is Verdict.NO_MINIMUM:
+        if self.verdict is Verdict.STATIONARY:
+            lines.append(f"objective {self.value:.10g}, at most {self.gap:.3g} above the least there can be")
+        elif self.verdict is Verdict.NO_MINIMUM:
             lines.append(f"objective {self.value:.10g} here; it can fall by up to {self.gap:.3g} more")
         else:
             lines.append(

@@ -105,6 +105,10 @@ def certify_weights(
     time_limit: float | None = None,
 ) -> Certificate:
     """The certificate of weights in the user's units; ``certify`` for those who have an ``Objective``."""
+    if objective.penalty.jeffreys:
+        from sightline.firth_fit import certify_firth
+
+        return certify_firth(objective, weights, tol)
     good = objective.value(weights) < objective.null_value
     solution = solve(objective, tol=max(tol / 8, 1e-13), start=weights if good else None, time_limit=time_limit)
     return beside(objective, weights, solution, dtype, tol)

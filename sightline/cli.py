@@ -85,6 +85,7 @@ def main() -> None:
     sightline predict MODEL new.csv             predictions for new rows
     sightline show MODEL                        the table again
     sightline certify MODEL data.csv            how far the model is from the best on that data
+    sightline separation data.csv --target y    whether the classes are separated, and which rows
     sightline tour                              five trainings that fell short, run here and explained
     """
     for stream in (sys.stdout, sys.stderr):
@@ -118,7 +119,9 @@ _MISSING = click.Choice(["error", "drop", "mean"])
                    " guessed from the target by default.")  # fmt: skip
 @click.option("--quantile", type=float, metavar="Q", help="For --loss quantile: which one, 0.5 by default.")
 @click.option("--delta", type=float, metavar="D", help="For --loss huber: from where a residual is an outlier (1.35).")
-@click.option("--penalty", type=click.Choice(["none", "l2", "l1", "elasticnet"]), help="None by default; L2 for hinge.")
+@click.option("--penalty", type=click.Choice(["none", "l2", "l1", "elasticnet", "firth"]),
+              help="None by default; L2 for hinge. Firth's: bias-reduced logistic regression, finite also where"
+                   " classes are separated.")  # fmt: skip
 @click.option("--C", "C", type=float, metavar="C", help="Inverse strength of the penalty, as in scikit-learn.")
 @click.option("--strength", type=float, metavar="S", help="Strength of the penalty beside the mean loss.")
 @click.option("--l1-ratio", type=float, metavar="R", help="Share of L1 in the elastic net.")
@@ -207,6 +210,34 @@ def certify(ctx: click.Context, /, **options: Any) -> None:
     Exit code 0 if the weights are proven optimal there, 1 if not.
     """
     from sightline.commands.certify import run
+
+    ctx.exit(run(**options))
+
+
+@main.command(short_help="Whether classes are separated: rows, coefficients, proof.")
+@click.argument("data", type=click.Path())
+@click.option("--target", metavar="COLUMN", help="The column of classes.")
+@click.option("--labels", metavar="FILE", help="A file of labels, where the features are in a file without them.")
+@click.option("--no-intercept", is_flag=True, help="The model passes through zero.")
+@click.option("--weights", metavar="COLUMN", help="The column of the rows' weights: rows of weight 0 do not count.")
+@click.option("--drop", multiple=True, metavar="COLUMN", help="A column to leave out; may be given several times.")
+@click.option("--categorical", multiple=True, metavar="COLUMN", help="A column of numbers that are categories.")
+@click.option("--missing", type=_MISSING, default="error", show_default=True,
+              help="Rows with missing cells: refuse, leave out, or fill numbers with the mean.")  # fmt: skip
+@_reading
+@click.option("--reference", metavar="CLASS", help="With several classes, the one that coefficients are against.")
+@click.option("--limit", is_flag=True, help="Fit the rows that overlap: the finite coefficients of the limit.")
+@click.option("--time-limit", type=float, default=60.0, show_default=True, metavar="SECONDS",
+              help="What the search may take.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of words.")
+@click.option("--quiet", is_flag=True, help="Print no notes.")
+@click.pass_context
+def separation(ctx: click.Context, /, **options: Any) -> None:
+    """Whether the classes of DATA are separated by a linear model, so that it has no finite fit without a penalty.
+
+    Exit code 0 if they overlap, 1 if they are separated. Rows are counted from 1, without the line of names.
+    """
+    from sightline.commands.separation import run
 
     ctx.exit(run(**options))
 

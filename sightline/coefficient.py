@@ -51,9 +51,13 @@ class Coefficient:
 
 
 def coefficient(
-    name: str, output: str, estimate: float, error: float | None, factor: float | None, spread: float | None
+    name: str, output: str, estimate: float, error: float | None, factor: float | None, spread: float | None,
+    ends: tuple[float | None, float | None] | None = None,
 ) -> Coefficient:
-    """A coefficient with its interval, of ``factor`` standard errors to either side, where both are known."""
+    """A coefficient with its interval, of ``factor`` standard errors to either side, where both are known, or from and
+    to the ``ends``."""
+    if ends is not None:
+        return Coefficient(name, output, estimate, error, *ends, spread)
     if error is None or factor is None:
         return Coefficient(name, output, estimate, spread=spread)
     half = factor * error

@@ -239,12 +239,16 @@ def witness(cone: Cone, U: Integers, fall: Mask, verified: str) -> Witness:
         why, advice = "a class has no rows", "Leave that class out, or collect rows of it."
     elif loss == "poisson":
         why, advice = "the counts of all these rows are zero", f"{cure}, {drop}, or collect rows with counts there."
-    elif whole:
+    elif bool((fall | ~cone.active).all()):
         why = "the columns tell the classes apart completely"
-        advice = f"{cure}, or take the separating model of maximum margin."
+        advice = f"{cure}."
+        if cone.codes is None:
+            advice = f"{cure} or Firth's (penalty=sl.Firth()), or take the maximum margin (sl.MaxMarginClassifier)."
     else:
         why = "the classes do not overlap in these rows (quasi-complete separation)"
-        advice = f"{cure}, {drop}, or collect rows of the missing class."
+        more = " or Firth's (penalty=sl.Firth())" if cone.codes is None else ""
+        limit = "take the limit fit of the others (sl.separation(X, y).limit_fit())"
+        advice = f"{cure}{more}, {limit}, {drop}, or collect rows of the missing class."
     text = (
         f"Moving {what} lowers the loss of {which} {data.n} rows and raises none, without end: {why}."
         f" Checked in {how}. {advice}"

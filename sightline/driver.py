@@ -52,7 +52,8 @@ def fit(
     X : (n, p) tensor (any device), array, frame, SciPy sparse matrix.  y : (n,) target.
     loss : 'squared', 'logistic', 'softmax', 'hinge', 'squared_hinge', 'huber', 'poisson', 'quantile', or a ``Loss``.
     penalty : None, 'l2', 'l1', 'elasticnet' with ``strength`` (or ``C`` = 1 / (strength · Σ weight), scikit-learn's),
-        or ``L2(s)``, ``L1(s)``, ``ElasticNetPenalty(s, l1_ratio)``.
+        or ``L2(s)``, ``L1(s)``, ``ElasticNetPenalty(s, l1_ratio)``; 'firth' or ``Firth()`` for bias-reduced logistic
+        regression, whose verdict is STATIONARY.
     sample_weight : (n,) >= 0.  class_weight : 'balanced' or {label: weight}.  offset : (n,) added to the scores.
     classes : all labels where y may lack some.  columns : names of the columns.
     solver : 'auto' or a name in ``sightline.solvers.choice.SOLVERS``.
@@ -148,6 +149,12 @@ def solve(
 
 
 def warn_unless_optimal(certificate: Certificate, category: type[Warning] = ConvergenceWarning) -> None:
-    """Warn, with the number, exactly when the weights are not proven optimal."""
-    if not certificate.optimal:
+    """Warn, with the number, exactly when the weights are not proven optimal (or, with Firth's penalty, stationary)."""
+    if not certificate.ended:
+    if objective.penalty.jeffreys:
+        from sightline.firth_fit import firth_solution
+
+        if solver != "auto":
+            raise ValueError("penalty=Firth() has a method of its own; leave out solver=.")
+        return firth_solution(objective, tol, max_iter, time_limit, start, callback)
         warnings.warn(str(certificate), category, stacklevel=3)

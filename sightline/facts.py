@@ -24,6 +24,7 @@ VERSION = 1
 MOST_POINTS = 300  # of a scatter picture
 MOST_CLASSES = 12  # of a confusion matrix
 MOST_STEPS = 200  # of the picture of the gap
+MOST_PROFILE = 2e10  # rows × columns⁴ beyond which no profile intervals are computed unasked
 BINS = 10
 INTERRUPTED = "their computation was interrupted"
 NORMAL = 1.959963984540054  # the 97.5 % point of the normal distribution
@@ -110,9 +111,13 @@ def errors(result: Result, data: Data, class_weighted: bool = False) -> dict[str
 
     kind : 't' with its degrees of freedom or 'z'.  factor : half width of a 95 % interval, in standard errors.
     coef (K, p), intercept (K,) : as ``Result.weight`` and ``Result.bias``.
+    low_coef, high_coef, p_coef and the same of the intercept : ends of profile intervals and p-values, for Firth's
+    penalty alone.
     """
     told: dict[str, Any] = {"kind": None, "df": None, "factor": None, "coef": None, "intercept": None, "reason": None}
     reason = _no_errors(result, class_weighted)
+    if reason is None and result.penalty.jeffreys:
+        return _profile(result, data, told)
     if reason is None:
         from sightline.inference import standard_errors
         from sightline.objective import Objective, Weights
@@ -136,13 +141,35 @@ def errors(result: Result, data: Data, class_weighted: bool = False) -> dict[str
     return told
 
 
+def _profile(result: Result, data: Data, told: dict[str, Any]) -> dict[str, Any]:
+    """Errors and intervals of a fit with Firth's penalty: of the profile penalised likelihood, where it is not too
+    long to compute."""
+    from sightline.firth_profile import intervals
+    from sightline.objective import Objective, Weights
+
+    objective = Objective(data, result.loss, result.penalty, result.fit_intercept)
+    if data.n * float(data.design.p + 1) ** 4 > MOST_PROFILE:
+        return {**told, "reason": "profile intervals of so many coefficients are left to sl.profile_intervals"}
+    found = intervals(objective, Weights(result.weight[0].double(), result.bias[0].double()), result.columns)
+    start = int(result.fit_intercept)
+
+    def split(values: Floats) -> tuple[list[list[float | None]], list[float | None]]:
+        whole = [_json(float(v)) for v in values]
+        return [whole[start:]], whole[:1] if start else [0.0]
+
+    for key, values in (("", found.error), ("low_", found.low), ("high_", found.high), ("p_", found.p_value)):
+        told[key + "coef"], told[key + "intercept"] = split(values)
+    told["kind"], told["factor"] = "z", NORMAL
+    return told
+
+
 def _no_errors(result: Result, class_weighted: bool) -> str | None:
     verdict = result.certificate.verdict
     if verdict is Verdict.NO_MINIMUM:
         return "there is no optimum whose neighbourhood could tell them"
     if verdict is Verdict.NOT_UNIQUE:
         return "some columns are combinations of others, so their coefficients are one choice out of many"
-    if verdict is not Verdict.OPTIMAL:
+    if verdict not in (Verdict.OPTIMAL, Verdict.STATIONARY):
         return "the fit ended short of its optimum"
     return "weights of classes are not counts of rows" if class_weighted else None
 

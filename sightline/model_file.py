@@ -23,7 +23,7 @@ from torch import Tensor
 
 from sightline.certificate import Certificate
 from sightline.losses import LOSSES, Loss
-from sightline.penalties import Penalty
+from sightline.penalties import Firth, Penalty
 from sightline.result import Result
 from sightline.trace import Trace
 
@@ -73,7 +73,10 @@ def to_bytes(result: Result, path: str | os.PathLike[str] = "model") -> bytes:
     record = {
         "certificate": None if training and result.certificate is None else result.certificate.to_dict(),
         "loss": None if bare else {"name": _own_loss(result.loss, path), **vars(result.loss)},
-        "penalty": {"l1": result.penalty.l1, "l2": result.penalty.l2, "positive": result.penalty.positive},
+        "penalty": {
+            "l1": result.penalty.l1, "l2": result.penalty.l2, "positive": result.penalty.positive,
+            **({"jeffreys": True} if result.penalty.jeffreys else {}),
+        },
         "fit_intercept": result.fit_intercept,
         "classes": None if result.classes is None else [_label(c, path) for c in result.classes],
         "columns": None if result.columns is None else list(result.columns),
@@ -332,6 +335,8 @@ def _loss(record: dict[str, Any]) -> Loss:
 
 
 def _penalty(record: dict[str, Any], factors: Tensor | None) -> Penalty:
+    if _is(record.get("jeffreys", False), bool):
+        return Firth()
     return Penalty(_number(record["l1"]), _number(record["l2"]), _is(record["positive"], bool), factors)
 
 

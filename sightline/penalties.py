@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +26,8 @@ class Penalty:
     l2: float = 0.0
     positive: bool = False
     factors: Tensor | None = None
+
+    jeffreys: ClassVar[bool] = False  # Firth's, which depends on the data as well
 
     def __post_init__(self) -> None:
         for name, strength in (("l1", self.l1), ("l2", self.l2)):
@@ -79,7 +82,7 @@ class Penalty:
         excess = excess.clamp(min=0)
         if self.l2 == 0:
             return math.inf if bool((excess > 0).any()) else 0.0
-        return 0.5 * float((excess.square() / self.l2_strengths(v)).sum())
+        return 0.5 * float(torch.where(excess > 0, excess.square() / self.l2_strengths(v), 0.0).sum())
 
     def subgradient_distance(self, w: Tensor, gradient: Tensor) -> Tensor:
         """Distance of -gradient (of the loss) from the penalty's subdifferential at ``w``, coordinate by coordinate."""
@@ -121,6 +124,42 @@ def ElasticNetPenalty(strength: float, l1_ratio: float = 0.5) -> Penalty:  # noq
     return Penalty(l1=strength * l1_ratio, l2=strength * (1 - l1_ratio))
 
 
+@dataclass(frozen=True)
+class Firth(Penalty):
+    """Jeffreys' prior, -½ log det of the Fisher information: bias-reduced logistic regression (Firth 1993).
+
+    For the logistic loss with two classes. Its estimates are finite whether or not the classes are separated. The
+    penalty depends on the data, so it has no strength and no value of the coefficients alone; the intercept takes part.
+
+    >>> import sightline as sl
+    >>> sl.fit([[0.0], [1], [2], [3]], [0, 0, 1, 1], loss="logistic", penalty=sl.Firth()).certificate.verdict.name
+    'STATIONARY'
+    """
+
+    jeffreys: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.l1 or self.l2 or self.positive or self.factors is not None:
+            raise ValueError("Firth() takes no strength, no signs and no factors.")
+
+    @property
+    def none(self) -> bool:
+        """It is a penalty."""
+        return False
+
+    def value(self, w: Tensor) -> float:
+        """Not a function of the coefficients alone.
+
+        Raises
+        ------
+        ValueError : always.
+        """
+        raise ValueError("Firth's penalty depends on the data; sl.fit, sl.certify and sl.profile_intervals take it.")
+
+    def __str__(self) -> str:
+        return "Firth (Jeffreys prior)"
+
+
 NONE = Penalty()
 
 
@@ -141,9 +180,13 @@ def as_penalty(
         if strength is not None:
             raise ValueError("a strength (or C) was given without a penalty: penalty='l2', 'l1' or 'elasticnet'.")
         return NONE
+    if penalty == "firth":
+        if strength is not None or l1_ratio is not None:
+            raise ValueError("penalty='firth' has no strength; leave out strength=, C= and l1_ratio=.")
+        return Firth()
     makers = {"l1": L1, "l2": L2}
     if penalty not in (*makers, "elasticnet"):
-        raise ValueError(f"penalty={penalty!r} is not a penalty; choose one of none, l2, l1, elasticnet.")
+        raise ValueError(f"penalty={penalty!r} is not a penalty; choose one of none, l2, l1, elasticnet, firth.")
     if strength is None:
         raise ValueError(f"penalty={penalty!r} needs its strength: strength=..., or C=... as scikit-learn means it.")
     if penalty == "elasticnet":

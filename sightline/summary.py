@@ -90,12 +90,15 @@ class Summary:
         """The model's name: 'Logistic regression with an L2 penalty'."""
         kind = self.penalty_kind
         name = self.base_name + ("" if kind is None else f" with an {kind} penalty")
+        name += " with Firth's penalty" if self.result.penalty.jeffreys else ""
         return name + (", coefficients ≥ 0" if self.result.penalty.positive else "")
 
     @property
     def penalty_words(self) -> str:
         """Strengths of the penalty, and scikit-learn's C where there is one."""
         penalty, total = self.result.penalty, self.result.total_weight
+        if penalty.jeffreys:
+            return str(penalty)
         if penalty.l1 == 0 and penalty.l2 == 0:
             return "none"
         strength = penalty.l1 + penalty.l2
@@ -159,10 +162,12 @@ class Summary:
         ):
             part = []
             if self.result.fit_intercept:
-                part.append(coefficient(INTERCEPT, output, bias, known and errors["intercept"][k], factor, None))
+                ends = _ends(errors, "intercept", k)
+                part.append(coefficient(INTERCEPT, output, bias, known and errors["intercept"][k], factor, None, ends))
             for j, estimate in enumerate(row):
                 error = known and known[k][j]
-                part.append(coefficient(self.columns[j], output, estimate, error, factor, spread and spread[j]))
+                ends = _ends(errors, "coef", k, j)
+                part.append(coefficient(self.columns[j], output, estimate, error, factor, spread and spread[j], ends))
             found.append(part)
         return found
 
@@ -239,6 +244,8 @@ class Summary:
             return f"Optimal: within {gap} of the best that any weights can do."
         if proof.verdict is Verdict.NOT_UNIQUE:
             return f"Optimal, but not the only one: within {gap} of the best; other weights do as well."
+        if proof.verdict is Verdict.STATIONARY:
+            return "At a maximum of the penalised likelihood; that it is the highest is not proven."
         if proof.verdict is Verdict.NO_MINIMUM:
             return "There is no optimum: the loss falls for ever as some coefficients grow; shown is where it stopped."
         short = f"within {gap} of the best" if math.isfinite(proof.gap) else "no bound on the gap was reached"
@@ -253,7 +260,12 @@ class Summary:
 
     def advice(self) -> str | None:
         """What to do about a verdict that is not OPTIMAL."""
-        return _ADVICE.get(self.result.certificate.verdict)
+        verdict, loss = self.result.certificate.verdict, self.result.loss.name
+        advice = _ADVICE.get(verdict)
+        if verdict is Verdict.NO_MINIMUM and loss in ("logistic", "softmax"):
+            firth = " --penalty firth (sl.Firth()) gives bias-reduced estimates." if loss == "logistic" else ""
+            advice = f"{advice}{firth} `sightline separation` (sl.separation) lists rows and coefficients."
+        return advice
 
     def proof_dict(self) -> dict[str, Any]:
         """The certificate as values for JSON, with None for what is not finite."""
@@ -279,3 +291,13 @@ class Summary:
             "metrics": {which: {n: v for n, v, _ in part} for which, part in self.facts["metrics"].items()},
             "certificate": self.proof_dict(), "notes": self.facts["notes"],
         }  # fmt: skip
+
+
+def _ends(errors: dict[str, Any], what: str, *place: int) -> tuple[float | None, float | None] | None:
+    """The ends of a profile interval, or None where the interval is one of standard errors."""
+    if "low_" + what not in errors:
+        return None
+    low, high = errors["low_" + what], errors["high_" + what]
+    for k in place:
+        low, high = low[k], high[k]
+    return low, high

@@ -115,6 +115,8 @@ class _Printer:
             self.line(f"Shown are the largest by {summary.ranked_by}; {what}: --all shows them.")
         if summary.centred:
             self.line("The coefficients of a column add up to zero over the classes: each is against their average.")
+        if summary.result.penalty.jeffreys and known:
+            self.line("The intervals are those of the profile penalised likelihood.")
         if not known:
             self.line(f"No standard errors: {summary.reason_without_errors}.")
         for name, level in summary.dropped:
@@ -137,7 +139,7 @@ class _Printer:
     def certificate(self, fitted: bool = True) -> None:
         summary, proof = self.summary, self.summary.result.certificate
         self.console.print()
-        self.line(summary.verdict(), style="bold green" if proof.optimal else "bold yellow")
+        self.line(summary.verdict(), style="bold green" if proof.ended else "bold yellow")
         indent = "  "
         if proof.optimal or not fitted:
             by = f", proven by {proof.method}" if math.isfinite(proof.gap) else ""

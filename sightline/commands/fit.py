@@ -218,7 +218,7 @@ def _saved(result: Result, place: Path) -> tuple[Path, Path]:
 def _say(request: Request, problem: _Problem, result: Result, saved: tuple[Path, Path]) -> None:
     summary = Summary.of(result)
     tell(problem.notes, request.quiet)
-    if not result.certificate.optimal and (request.quiet or request.as_json):
+    if not result.certificate.ended and (request.quiet or request.as_json):
         tell([f"{summary.verdict()} {summary.advice() or ''}".strip()], mark="warning: ")
     if request.as_json:
         files = {"model": str(saved[0]), "report": str(saved[1])}

@@ -102,6 +102,12 @@ def penalty_of(request: Request, loss: Loss) -> Penalty:
         raise TableError(f"--l1-ratio is {ratio:g}: it lies between 0 (all L2) and 1 (all L1)")
     if ratio is not None and name not in (None, "elasticnet"):
         raise TableError(f"--l1-ratio belongs to --penalty elasticnet, not {name}")
+    if name == "firth":
+        if C is not None or strength is not None or ratio is not None:
+            raise TableError("--penalty firth has no strength: leave out --C, --strength and --l1-ratio")
+        if loss.name != "logistic":
+            raise TableError(f"--penalty firth is for the logistic loss of two classes, not {loss}: try --C 1")
+        return Penalty({"penalty": "firth"})
     free = C is not None and math.isinf(C)
     given = not free and (C is not None or strength is not None)
     if name == "none" and (given or ratio is not None):

@@ -47,7 +47,7 @@ class Page:
         test = s.facts["rows"]["test"]
         rows = plural(s.result.rows, "row") + (f", {test:,} more held out for testing" if test else "")
         proof = s.result.certificate
-        mark, kind = ("✓", "") if proof.optimal else ("!", " warn")
+        mark, kind = ("✓", "") if proof.ended else ("!", " warn")
         advice = s.advice()
         why = f"Proven by {s.proof()}." if proof.optimal else proof.witness.text if proof.witness is not None else ""
         more = (f"<p>{escape(advice)}</p>" if advice else "") + (f'<p class="small">{escape(why)}</p>' if why else "")
