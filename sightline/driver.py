@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sightline.certificate import Certificate
 from sightline.data import make_data
@@ -14,6 +14,9 @@ from sightline.penalties import Penalty
 from sightline.result import Result
 from sightline.run import Run, Solution
 from sightline.solvers.base import Solver, Step
+
+if TYPE_CHECKING:
+    from sightline.constraints.rates import Constraint
 
 
 class ConvergenceWarning(UserWarning):
@@ -42,6 +45,10 @@ def fit(
     start: tuple[Any, Any] | None = None,
     callback: Callable[[int, Step], bool | None] | None = None,
     warn: bool = True,
+    subject_to: Sequence[Constraint] | None = None,
+    delta: float | None = 0.05,
+    held_out: float = 0.5,
+    seed: int = 0,
 ) -> Result:
     """Fit a linear model to its proven optimum.
 
@@ -62,6 +69,9 @@ def fit(
     start : (weight, bias) to start from, shapes (K, p) and (K,).
     callback : called with (step number, Step) after every step; returning True stops the fit (INTERRUPTED).
     warn : raise a ``ConvergenceWarning`` when the verdict is neither OPTIMAL nor NOT_UNIQUE.
+    subject_to : constraints on rates, such as ``[sl.recall() >= 0.9]``; the result is then a ``ConstrainedResult``.
+        ``time_limit`` is that of the search for the exact solution; delta, held_out, seed : the guarantee for new
+        data, see ``sightline.constraints.fitting.fit_constrained``.
 
     Returns
     -------
@@ -77,6 +87,16 @@ def fit(
         classes=classes,
     )
     objective = problem(data, loss, penalty, strength, C, l1_ratio, fit_intercept)
+    if subject_to is not None:
+        from sightline.constraints.fitting import fit_constrained
+
+        constrained = fit_constrained(
+            objective, subject_to, sample_weight=sample_weight, tol=tol, time_limit=time_limit, delta=delta,
+            held_out=held_out, seed=seed, callback=callback,
+        )  # fmt: skip
+        if warn:
+            warn_unless_optimal(constrained.certificate)
+        return constrained
     begin = None if start is None else weights_from(objective, start)
     solution = solve(
         objective, solver=solver, tol=tol, max_iter=max_iter, time_limit=time_limit, start=begin, callback=callback
@@ -131,6 +151,12 @@ def solve(
         raise ValueError(f"tol={tol}; it is the relative gap to prove and must be positive.")
     if max_iter is not None and max_iter < 1:
         raise ValueError(f"max_iter={max_iter}; it must be at least 1.")
+    if objective.penalty.jeffreys:
+        from sightline.firth_fit import firth_solution
+
+        if solver != "auto":
+            raise ValueError("penalty=Firth() has a method of its own; leave out solver=.")
+        return firth_solution(objective, tol, max_iter, time_limit, start, callback)
     run = Run(objective, tol, max_iter, time_limit, callback, existence)
     try:
         method, reason = choose(objective, solver)
@@ -151,10 +177,4 @@ def solve(
 def warn_unless_optimal(certificate: Certificate, category: type[Warning] = ConvergenceWarning) -> None:
     """Warn, with the number, exactly when the weights are not proven optimal (or, with Firth's penalty, stationary)."""
     if not certificate.ended:
-    if objective.penalty.jeffreys:
-        from sightline.firth_fit import firth_solution
-
-        if solver != "auto":
-            raise ValueError("penalty=Firth() has a method of its own; leave out solver=.")
-        return firth_solution(objective, tol, max_iter, time_limit, start, callback)
         warnings.warn(str(certificate), category, stacklevel=3)

@@ -1,0 +1,1 @@
+"""Constraints on rates: recall, precision, false-positive rate and others, on the training rows and on new data."""

@@ -1,0 +1,40 @@
+"""Relaxations of the exact problem: some rows must lie on a side, the others are free.
+
+Whatever predictions h a row's side is fixed to, the closed half-space (z >= 0, or z <= 0) holds the strict one, so the
+convex optimum with those half-spaces is a lower bound for all weights with these predictions.  The half-spaces are
+pieces of a high cost; should that cost be too low for them to hold, the bound is still one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sightline.constraints.interior import Solved, Watch, solve
+from sightline.constraints.program import Array
+from sightline.constraints.proxy import Losses
+
+COST = 5.0  # of a row on its wrong side, beside a mean loss
+MARGIN = 1e-8  # by which the rows of a delivered solution keep their side, in the scores
+
+
+def relaxed(
+    losses: Losses, rows: Array, side: Array, *, above: float = np.inf, margin: float = 0.0, tol: float = 1e-8,
+    cost: float = COST, start: Array | None = None, watch: Watch | None = None,
+) -> Solved:
+    """Least loss with ``side`` z >= margin on ``rows``; the bound is valid whatever ``cost``."""
+    m = len(rows)
+    q = losses.program(rows, side, np.full(m, margin), np.full(m, cost), np.zeros((0, m)), np.zeros(0))
+    return solve(q, tol=tol, above=above, start=start, watch=watch)
+
+
+def separable(losses: Losses, rows: Array, side: Array) -> tuple[bool, Solved]:
+    """Whether some weights put all ``rows`` strictly on their ``side``; proven where not (a bound above zero)."""
+    from sightline.constraints.program import Program
+
+    zeros = np.zeros(len(rows))
+    q = Program(
+        losses.matrix, rows, side, np.ones(len(rows)), np.full(len(rows), 1.0 / len(rows)), zeros,
+        np.zeros((0, len(rows))), np.zeros(0), np.zeros(len(losses.ridge)),
+    )  # fmt: skip
+    found = solve(q, tol=1e-6, above=1e-9)
+    return not found.bound > 1e-9, found

@@ -1,0 +1,146 @@
+"""True rates on the training rows: the reference's optimum, an independent integer program, and proofs of none."""
+
+import numpy as np
+import pytest
+from constraint_cases import integer_program, noisy, problem_of
+
+import sightline as sl
+from sightline.constraints.exact import search
+from sightline.constraints.interior import solve
+from sightline.constraints.proxy import optimum
+
+
+def found(q, seconds=30.0):
+    proxy = optimum(q.losses, q.budgets)
+    starts = [solve(q.losses.free()).w] + ([] if proxy.solved is None else [proxy.solved.w])
+    return search(q.losses, q.budgets, starts, seconds=seconds)
+
+
+def test_reference_case():
+    """Proven independently, by integer programming: the reference's case C."""
+    X, y = noisy(0, 100, 20)
+    result = sl.fit(X, y, loss="hinge", subject_to=[sl.recall() >= 0.9], delta=None)
+    assert result.certificate.verdict is sl.Verdict.OPTIMAL
+    assert result.certificate.value == pytest.approx(0.6733617862, abs=1e-6)
+    assert result.certificate.gap <= 1e-6
+    assert (result.predict(X)[y > 0] > 0).mean() >= 0.9
+
+
+def test_honest_interval_where_it_is_not_closed():
+    """The reference knows the optimum of 1000 rows to lie between .63937 and .69865."""
+    X, y = noisy(0, 1000, 200)
+    with pytest.warns(sl.ConvergenceWarning):
+        result = sl.fit(X, y, loss="hinge", subject_to=[sl.recall() >= 0.9], delta=None, time_limit=1.0)
+    exact = result.constraints.exact
+    assert 0.6202191224 - 1e-9 <= exact.bound <= 0.69865
+    assert 0.63937 <= exact.value <= 0.7476477572 + 1e-9  # E: the best threshold alone
+    assert exact.rates[0] >= 0.9
+    assert "lies between" in str(result.constraints)
+
+
+def test_three_hundred_rows_are_closed():
+    X, y = noisy(3, 300, 60)
+    outcome = found(problem_of(X, y, [sl.recall() >= 0.9]), seconds=300.0)
+    assert outcome.closed
+    assert outcome.value == pytest.approx(0.6322071822, abs=1e-6)  # by HiGHS as well, as an integer program
+
+
+A = np.arange(40) % 2 == 0
+ASKED = [
+    [sl.recall() >= 0.9],
+    [sl.recall(of=-1) >= 0.95],
+    [sl.false_positive_rate() <= 0.1],
+    [sl.precision() >= 0.85],
+    [sl.accuracy() >= 0.85],
+    [sl.selection_rate() <= 0.3],
+    [sl.selection_rate() >= 0.6, sl.specificity() >= 0.5],
+    [sl.recall(where=A) >= 1.0],
+    [abs(sl.selection_rate(where=A) - sl.selection_rate(where=~A)) <= 0.0],
+    [sl.recall() >= 0.9, sl.precision() >= 0.7],
+]
+
+
+@pytest.mark.parametrize("constraints", ASKED, ids=lambda asked: " and ".join(map(str, asked)))
+def test_agrees_with_an_integer_program(constraints):
+    X, y = noisy(5, 40, 6, columns=3)
+    q = problem_of(X, y, constraints)
+    outcome = found(q)
+    status, value = integer_program(X, y, q.budgets)
+    if status == 2:
+        assert outcome.infeasible
+    else:
+        assert outcome.closed
+        assert outcome.value == pytest.approx(value, abs=1e-5)
+        assert q.budgets.kept(q.losses.matrix.apply(outcome.w) > 0)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared_hinge"])
+def test_other_losses_against_all_choices(loss):
+    """All choices of the rows that are given up, one after the other."""
+    from itertools import combinations
+
+    from sightline.constraints.node import relaxed
+
+    X, y = noisy(6, 30, 5, columns=2)
+    q = problem_of(X, y, [sl.recall() >= 0.85], loss, strength=0.01)
+    positive = np.flatnonzero(y > 0)
+    most = int(0.15 * len(positive) + 1e-9)
+    best = min(
+        relaxed(q.losses, rows, np.ones(len(rows)), tol=1e-10).value
+        for given in combinations(positive, most)
+        for rows in [np.setdiff1d(positive, given)]
+    )
+    outcome = found(q)
+    assert outcome.closed and outcome.value == pytest.approx(best, rel=1e-6)
+
+
+def test_proof_that_there_are_none():
+    """Two rows in the same place with different labels: no weights are right about both."""
+    X = np.array([[0.0], [0.0], [1.0], [2.0]])
+    y = np.array([0, 1, 0, 1])
+    with pytest.warns(sl.ConvergenceWarning, match="INFEASIBLE"):
+        result = sl.fit(X, y, loss="hinge", subject_to=[sl.accuracy() >= 1.0], delta=None)
+    assert result.certificate.verdict is sl.Verdict.INFEASIBLE
+    assert result.constraints.exact.infeasible
+    assert result.constraints.attained[0] == pytest.approx(0.75)
+    assert "no weights meet them on these rows, proven" in str(result.constraints)
+
+
+def test_proof_needs_a_search():
+    """Not out of reach for any predictions, but for those of linear models: an exclusive or."""
+    X = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]] * 3) + 0.01 * np.arange(12)[:, None]
+    y = np.array([0, 0, 1, 1] * 3)
+    q = problem_of(X, y, [sl.recall() >= 0.9, sl.false_positive_rate() <= 0.1])
+    assert found(q).infeasible
+    assert integer_program(X, np.where(y > 0, 1, -1), q.budgets)[0] == 2
+
+
+def test_interruption_keeps_the_best():
+    X, y = noisy(0, 300, 60)
+    calls = []
+    with pytest.warns(sl.ConvergenceWarning):
+        result = sl.fit(
+            X, y, loss="hinge", subject_to=[sl.recall() >= 0.9], delta=None,
+            callback=lambda number, step: calls.append(number) or number > 60,
+        )  # fmt: skip
+    assert result.certificate.verdict is sl.Verdict.INTERRUPTED
+    assert result.constraints.exact.rates[0] >= 0.9
+    assert result.certificate.value >= 0.7319165 - 1e-6 >= result.constraints.exact.bound - 1e-6
+    assert calls == sorted(calls)
+
+
+def test_frontier():
+    X, y = noisy(0, 100, 20)
+    result = sl.fit(X, y, loss="hinge", subject_to=[sl.recall() >= 0.9], delta=None, time_limit=0, warn=False)
+    line = result.frontier(levels=[0.6, 0.9, 0.95])
+    assert line.levels == (0.6, 0.9, 0.95)
+    assert list(line.proxy) == sorted(line.proxy)
+    assert list(line.true) == sorted(line.true)
+    assert all(b <= t + 1e-9 for b, t in zip(line.bound, line.true))
+    assert line.proxy[1] == pytest.approx(1.0455740437, abs=1e-7)
+    assert line.free == pytest.approx(0.5173021463, abs=1e-7)
+    assert line.multiplier[1] == pytest.approx(2.16191, abs=1e-4)
+    with pytest.raises(ValueError, match="levels holds 2"):
+        result.frontier(levels=[2.0])
+    with pytest.raises(ValueError, match="constraint=3"):
+        result.frontier(3)
