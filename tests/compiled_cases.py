@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sightline.recipes import Recipe, Training, train
+from sightline.recipes.compiled import engine, library
 
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "sgd": ("sgd", {"lr": 0.05}),
@@ -39,6 +42,24 @@ class LossCase:
     make: Callable[[torch.dtype], Any]
     targets: str
     end: nn.Module | None = None
+
+
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A fixture: nothing is written into the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGHTLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        library.forget()
+        yield
+    library.forget()
+
+
+def whatever_the_length() -> Iterator[None]:
+    """A fixture: trainings are compiled however short they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "COMPILING", -math.inf)
+        patch.setattr(engine, "FEWEST", 0)
+        patch.setattr(engine, "FEWEST_COLD", 0)
+        yield
 
 
 def hinge(z: Tensor, y: Tensor) -> Tensor:
@@ -88,7 +109,7 @@ def rows(targets: str, n: int, p: int, dtype: torch.dtype, seed: int = 0) -> tup
     y = {
         "real": lambda: one,
         "small": lambda: 0.1 * one,
-        "zero and one": lambda: (one > 0).double(),
+        "zero and one": lambda: 1.0 * (one > 0),
         "signs": lambda: torch.where(one > 0, 1.0, -1.0).double(),
         "counts": lambda: torch.poisson((one / 2).exp(), generator=draw),
         "classes": lambda: z.argmax(1),

@@ -181,4 +181,4 @@ def test_two_processes_build_at_once(own_cache):
 
 
 def test_the_source_is_part_of_the_package():
-    assert library._source().startswith(b"/* The loop of a training")
+    assert library._source().startswith(b"/* A training whose scores are affine")

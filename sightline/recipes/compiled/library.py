@@ -25,6 +25,7 @@ import torch
 # No -ffast-math and no fusing: the trajectory is to be PyTorch's. -O2 takes twice as long to compile and gains little.
 FLAGS = ("-std=c11", "-O1", "-ftree-vectorize", "-ffp-contract=off", "-fPIC", "-shared")
 NATIVE = "-march=native"
+SOURCES = ("types.c", "losses.c", "optimizers.c", "training.c")  # one after the other, one file for the compiler
 COMPILERS = ("cc", "gcc", "clang")
 TIMEOUT = 60  # seconds for one build
 SYMBOL = "sightline_train"
@@ -135,7 +136,8 @@ def _processor() -> str:
 
 
 def _source() -> bytes:
-    return importlib.resources.files(__package__).joinpath("training.c").read_bytes()
+    folder = importlib.resources.files(__package__)
+    return b"\n".join(folder.joinpath(name).read_bytes() for name in SOURCES)
 
 
 def _key(command: list[str]) -> str:

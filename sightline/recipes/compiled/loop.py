@@ -1,4 +1,4 @@
-"""The compiled loop on one training: tensors in, the C structs of ``training.c`` around them, steps out."""
+"""The compiled loop on one training: tensors in, the C structs of ``types.c`` around them, steps out."""
 
 from __future__ import annotations
 

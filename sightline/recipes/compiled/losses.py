@@ -21,7 +21,7 @@ from sightline.recipes.checks import CheckedLoss
 from sightline.recipes.compiled.errors import NotCompiled
 from sightline.recipes.compiled.linear import Map, Scores, log_softmax, unchanged
 
-# As the enumeration in training.c.
+# As the enumeration in types.c.
 SQUARED, ABSOLUTE, HUBER, SMOOTH_ABSOLUTE, LOGITS, SIGMOID, SOFT_MARGIN, HINGE, SQUARED_HINGE, POISSON = range(10)
 CROSS_ENTROPY, MULTI_MARGIN = 10, 11
 
