@@ -4,100 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sightline.data import DataError
-from sightline.recipes.batches import Batch, Batches
-from sightline.recipes.checks import CheckedLoss, first_forward
-from sightline.recipes.recipe import Recipe
+from sightline.recipes.batches import Batch
+from sightline.recipes.job import Job, Keeper, LossFunction, Moment
+from sightline.recipes.steps import Diverged, advance, closure_step, plain_step
 from sightline.recipes.trace import State, TrainingTrace
 
-LossFunction = Callable[[Any, Any], Tensor]
+__all__ = ["Job", "Keeper", "Loop", "LossFunction", "Moment", "run"]
 
 SAID_EVERY = 0.2  # seconds between two lines of progress
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What a callback is told after a step.
-
-    step, epoch : numbers, the first is 1.  loss : on the step's batch, before the step.
-    """
-
-    step: int
-    epoch: int
-    loss: float
-    module: nn.Module
-    optimizer: torch.optim.Optimizer
-
-
-class Keeper(Protocol):
-    """Keeps checkpoints of a job."""
-
-    def due(self, step: int, now: float) -> bool:
-        """Whether to keep this step."""
-
-    def begin_epoch(self, job: Job) -> None:
-        """Remember the random numbers from which the epoch's order is drawn."""
-
-    def keep(self, job: Job, epoch: int, number: int) -> None:
-        """Write the job after this batch of this epoch."""
-
-
-@dataclass
-class Job:
-    """A training that is ready to run: everything checked and made.
-
-    done : (epoch, batch) after which a resumed training goes on; (1, 0) for one from its start.
-    resumed : puts the random numbers where the training stopped; called once, when its batches are there again.
-    steps : taken so far.  stopped, detail : why it ended early, in a word and in a sentence.
-    begun : when it started, by ``time.perf_counter``, less what it took before it was resumed.  seconds : what it took.
-    columns : names of X's columns.  epoch_sum : losses of the epoch's batches so far, added up.
-    """
-
-    module: nn.Module
-    batches: Batches
-    loss: LossFunction
-    recipe: Recipe
-    optimizer: torch.optim.Optimizer
-    scheduler: Any
-    closure: bool
-    recorded: Callable[[int], bool]
-    trace: TrainingTrace
-    callback: Callable[[Moment], bool | None] | None = None
-    progress: Callable[[int, int, float], None] | None = None
-    time_limit: float | None = None
-    stopped: str = ""
-    engine: str = "exact"
-    steps: int = 0
-    begun: float = field(default_factory=time.perf_counter)
-    detail: str = ""
-    keeper: Keeper | None = None
-    done: tuple[int, int] = (1, 0)
-    resumed: Callable[[], None] | None = None
-    columns: tuple[str, ...] | None = None
-    seconds: float = 0.0
-    epoch_sum: float = 0.0
-
-    @property
-    def state(self) -> list[Tensor]:
-        """Parameters and buffers, in the module's order."""
-        return [*(p.detach() for p in self.module.parameters()), *self.module.buffers()]
-
-    def snapshot(self) -> State:
-        """A copy of ``state``."""
-        return tuple(t.clone() for t in self.state)
-
-    @property
-    def rate(self) -> float:
-        """Learning rate of the first parameter group; nan where there is none."""
-        return float(self.optimizer.param_groups[0].get("lr", math.nan))
 
 
 def run(job: Job) -> None:
@@ -253,14 +173,6 @@ class Loop:
         return f"diverged in step {job.steps + 1}", why
 
 
-class Diverged(Exception):
-    """The loss is no longer a finite number."""
-
-    def __init__(self, loss: float) -> None:
-        super().__init__(loss)
-        self.loss = loss
-
-
 class Kept:
     """Copies of the weights after the last two whole steps, to go back to."""
 
@@ -297,70 +209,3 @@ class Kept:
 def all_finite(tensors: list[Tensor]) -> bool:
     """Whether they hold neither NaN nor infinity."""
     return all(bool(torch.isfinite(t).all()) for t in tensors)
-
-
-def plain_step(job: Job) -> Callable[[Any, Any], float]:
-    """zero_grad, forward, loss, backward, step; gives the loss."""
-    module, optimizer, checked = job.module, job.optimizer, CheckedLoss(job.loss)
-    forward: Callable[[Any], Any] = partial(first_forward, module)
-
-    def take(X: Any, y: Any) -> float:
-        nonlocal forward
-        optimizer.zero_grad()
-        value = checked(forward(X), y)
-        forward = module
-        loss = value.item()
-        if not math.isfinite(loss):
-            raise Diverged(loss)
-        value.backward()
-        try:
-            optimizer.step()
-        except TypeError as error:
-            raise wants_closure(optimizer, error) from error
-        return loss
-
-    return take
-
-
-def closure_step(job: Job) -> Callable[[Any, Any], float]:
-    """One step of an optimizer that asks for the loss itself, as often as it likes; gives the first."""
-    module, optimizer, checked = job.module, job.optimizer, CheckedLoss(job.loss)
-    forward: Callable[[Any], Any] = partial(first_forward, module)
-
-    def take(X: Any, y: Any) -> float:
-        first: float | None = None
-
-        def closure() -> Tensor:
-            nonlocal first, forward
-            optimizer.zero_grad()
-            value = checked(forward(X), y)
-            forward = module
-            if first is None:
-                first = value.item()
-                if not math.isfinite(first):
-                    raise Diverged(first)
-            value.backward()
-            return value
-
-        optimizer.step(closure)  # type: ignore[arg-type]
-        return math.nan if first is None else first
-
-    return take
-
-
-def wants_closure(optimizer: torch.optim.Optimizer, error: TypeError) -> Exception:
-    """The error of an optimizer that was called without a closure, if that is what it is."""
-    if "closure" not in str(error) and "NoneType" not in str(error):
-        return error
-    return ValueError(
-        f"{type(optimizer).__name__}.step needs a closure, a function that computes the loss anew ({error}): say"
-        " closure=True in the recipe, and it is given one."
-    )
-
-
-def advance(scheduler: Any, loss: float) -> None:
-    """One step of the schedule; one that watches the loss is given it."""
-    if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-        scheduler.step(loss)
-    else:
-        scheduler.step()
