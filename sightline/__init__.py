@@ -24,7 +24,7 @@ _WHERE = {
     "recall": "constraints.rates", "precision": "constraints.rates", "false_positive_rate": "constraints.rates",
     "specificity": "constraints.rates", "selection_rate": "constraints.rates", "accuracy": "constraints.rates",
     "Rate": "constraints.rates", "Constraint": "constraints.rates", "ConstrainedResult": "constraints.result",
-    "ConstraintReport": "constraints.result",
+    "ConstraintReport": "constraints.result", "ConstrainedClassifier": "estimators.constrained",
     "Recipe": "recipes.recipe", "train": "recipes.training", "Training": "recipes.result",
     "TrainingTrace": "recipes.trace", "grid": "recipes.grid", "train_grid": "recipes.grid",
     "LinearRegression": "estimators.linear", "Ridge": "estimators.linear", "Lasso": "estimators.elastic_net",

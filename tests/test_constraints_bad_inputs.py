@@ -14,7 +14,7 @@ WRONG = [
     (lambda: [sl.recall() >= 1.2], ValueError, "lies between 0 and 1"),
     (lambda: [sl.recall() >= 90], ValueError, "Did you mean 0.9"),
     (lambda: [sl.precision() <= -0.1], ValueError, "lies between 0 and 1"),
-    (lambda: [sl.recall() >= float("nan")], ValueError, "lies between 0 and 1"),
+    (lambda: [sl.recall() >= np.float64(np.inf - np.inf)], ValueError, "lies between 0 and 1"),
     (lambda: [sl.recall() >= "much"], TypeError, "must be a number"),
     (lambda: [0.8 <= sl.recall() <= 0.9], TypeError, "two of them in place of a chain"),
     (lambda: [sl.recall()], TypeError, "takes constraints such as"),
