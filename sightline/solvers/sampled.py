@@ -8,7 +8,7 @@ as well: see ``sample``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -58,8 +58,8 @@ class SampledNewton(Solver):
         sample, weights = self._start(objective, start)
         # Passes over float32 data are made in float32 until the gap should be small; then in float64, which proves it.
         single = objective.data.design.dtype == torch.float32
-        if single:
-            weights = weights.rounded()
+        kept = Weights.rounded if single else None
+        weights = weights.rounded() if single else weights
         now = objective.evaluate(weights, keep_rows=False, single=single)
         inverse = InverseHessian(sample.solve)
         # What a step leaves of the gap: at first a guess by the sample's error, then what the last step left.
@@ -76,30 +76,13 @@ class SampledNewton(Solver):
             last = slope
             # A pass in float64 that proves nothing costs little beside one more that does.
             single = single and -slope * left / sample.at.share > 3 * FINE * abs(now.value)
-            moved = self._line_search(objective, weights, now, direction, slope, single)
-            if moved is None:
+            floor = (1e-6 if kept else 16 * EPS) * abs(now.value)
+            found = lowered(objective, weights, now, direction, slope, floor, kept, keep_rows=False, single=single)
+            if found is None:
                 break
-            trial, after = moved
-            inverse.update(trial.flat() - weights.flat(), after.gradient.flat() - gradient)
-            weights, now = trial, after
+            inverse.update(found[0].flat() - weights.flat(), found[1].gradient.flat() - gradient)
+            weights, now = found
         yield from Newton().steps(objective, weights)
-
-    def _line_search(
-        self, objective: Objective, weights: Weights, now: Evaluation, direction: Tensor, slope: float, single: bool
-    ) -> tuple[Weights, Evaluation] | None:
-        """The first of 1, 1/2, 1/4, ... that decreases the value enough."""
-        flat, share = weights.flat(), 1.0
-        in_float32 = objective.data.design.dtype == torch.float32
-        floor = (1e-6 if in_float32 else 16 * EPS) * abs(now.value)
-        while share > 1e-6:
-            trial = weights.unflat(flat + share * direction)
-            if in_float32:
-                trial = trial.rounded()
-            after = objective.evaluate(trial, keep_rows=False, single=single)
-            if after.value <= now.value + 1e-4 * share * slope + floor:
-                return trial, after
-            share *= 0.5
-        return None
 
     def _start(self, objective: Objective, start: Weights) -> tuple[Sample, Weights]:
         """A sample, and weights near its optimum."""
@@ -146,18 +129,10 @@ def sample_newton(objective: Objective, weights: Weights, enough: float) -> tupl
         gradient = now.gradient.flat()
         direction = -torch.cholesky_solve(gradient[:, None], factor)[:, 0]
         slope = float(torch.dot(gradient, direction))
-        share, flat = 1.0, weights.flat()
-        if -slope <= 2 * enough:
+        found = None if -slope <= 2 * enough else lowered(objective, weights, now, direction, slope, single=True)
+        if found is None:
             break
-        while share > 1e-4:
-            trial = weights.unflat(flat + share * direction)
-            after = objective.evaluate(trial, single=True)
-            if after.value <= now.value + 1e-4 * share * slope:
-                break
-            share *= 0.5
-        else:
-            break
-        weights, now = trial, after
+        weights, now = found
         if -slope < 1e-2 * abs(now.value):
             break  # so near, the Hessian would hardly differ
     return weights, now, factor
@@ -173,17 +148,29 @@ def sample_quasi_newton(
         gradient = now.gradient.flat()
         direction = -inverse.times(gradient)
         slope = float(torch.dot(gradient, direction))
-        share, flat = 1.0, weights.flat()
-        if -slope <= 2 * enough:
+        found = None if -slope <= 2 * enough else lowered(objective, weights, now, direction, slope, single=True)
+        if found is None:
             break
-        while share > 1e-4:
-            trial = weights.unflat(flat + share * direction)
-            after = objective.evaluate(trial, single=True)
-            if after.value <= now.value + 1e-4 * share * slope:
-                break
-            share *= 0.5
-        else:
-            break
-        inverse.update(trial.flat() - flat, after.gradient.flat() - gradient)
-        weights, now = trial, after
+        inverse.update(found[0].flat() - weights.flat(), found[1].gradient.flat() - gradient)
+        weights, now = found
     return weights, now
+
+
+def lowered(
+    objective: Objective, weights: Weights, now: Evaluation, direction: Tensor, slope: float, floor: float = 0.0,
+    kept: Callable[[Weights], Weights] | None = None, **how: bool,
+) -> tuple[Weights, Evaluation] | None:
+    """The weights after the first of the steps 1, 1/2, 1/4, ... that decreases the value enough, and the objective
+    there; None if none does.
+
+    floor : what rounding may do to the value.  kept : the weights as they are to be kept.  how : to ``evaluate``.
+    """
+    flat, share = weights.flat(), 1.0
+    while share > 1e-6:
+        trial = weights.unflat(flat + share * direction)
+        trial = trial if kept is None else kept(trial)
+        after = objective.evaluate(trial, **how)
+        if after.value <= now.value + 1e-4 * share * slope + floor:
+            return trial, after
+        share *= 0.5
+    return None
