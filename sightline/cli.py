@@ -129,6 +129,10 @@ _MISSING = click.Choice(["error", "drop", "mean"])
 @click.option("--weights", metavar="COLUMN", help="The column of the rows' weights.")
 @click.option("--offset", metavar="COLUMN", help="A column added to the scores, such as a log exposure.")
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Give every class the same weight in all.")
+@click.option("--require", multiple=True, metavar="RATE", help="A rate to be kept, such as 'recall>=0.9',"
+              " 'fpr<=0.05' or 'recall[sex=f]>=0.8'; may be given several times.")  # fmt: skip
+@click.option("--confidence", type=float, metavar="P",
+              help="Keep the rates of --require on new data, with this probability, such as 0.95.")  # fmt: skip
 @click.option("--test-size", type=float, metavar="SHARE", help="Hold out this share of the rows and test on them.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which rows are held out.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="A column to leave out; may be given several times.")

@@ -165,6 +165,8 @@ def _profile(result: Result, data: Data, told: dict[str, Any]) -> dict[str, Any]
 
 def _no_errors(result: Result, class_weighted: bool) -> str | None:
     verdict = result.certificate.verdict
+    if "constraints" in result.extra:
+        return "constraints on rates hold the weights, and the usual errors are those of weights that are free"
     if verdict is Verdict.NO_MINIMUM:
         return "there is no optimum whose neighbourhood could tell them"
     if verdict is Verdict.NOT_UNIQUE:

@@ -15,7 +15,9 @@ from sightline.certificate import Verdict
 from sightline.commands.folder import MODEL, REPORT, default_folder, folder
 from sightline.commands.problem import loss_of, penalty_of
 from sightline.commands.reading import numbers, read_table, tell
+from sightline.commands.require import CONFIDENCE, check_confidence, constraints_of
 from sightline.commands.split import held_out, with_all_levels
+from sightline.constraints.result import ConstrainedResult
 from sightline.facts import INTERRUPTED as STOPPED_ERRORS
 from sightline.facts import Rows, gather
 from sightline.losses import Loss
@@ -45,6 +47,8 @@ class Request:
     weights: str | None = None
     offset: str | None = None
     class_weight: str | None = None
+    require: tuple[str, ...] = ()
+    confidence: float | None = None
     test_size: float | None = None
     seed: int = 0
     drop: tuple[str, ...] = ()
@@ -75,6 +79,7 @@ class _Rows:
     offset: Any
     test: Rows | None
     notes: tuple[str, ...]
+    numbers: Any
 
 
 def run(request: Request) -> int:
@@ -122,6 +127,8 @@ class _Problem:
         self.classes = np.unique(design.y).tolist() if self.loss.targets in ("binary", "classes") else None
         self.penalty = penalty_of(request, self.loss)
         self.rows = self._split(table, design, given)
+        check_confidence(request.confidence, request.require)
+        self.constraints = constraints_of(request.require, table, self.rows.numbers)
         notes = [*self.rows.notes, self.penalty.note]
         self.notes = [note for note in notes if note is not None]
 
@@ -133,7 +140,7 @@ class _Problem:
 
         if request.test_size is None:
             weight, offset = of("--weights", design.rows), of("--offset", design.rows)
-            return _Rows(design, weight, offset, None, design.notes)
+            return _Rows(design, weight, offset, None, design.notes, design.rows)
         assert design.y is not None
         used = table.take(design.rows)
         test = held_out(design.y, request.test_size, request.seed, self.classes is not None)
@@ -148,7 +155,7 @@ class _Problem:
             rows = design.rows[test]
             seen = Rows(new.X, _as_target(self.loss, new.y), of("--weights", rows), of("--offset", rows))
         rows = design.rows[~test]
-        return _Rows(train, of("--weights", rows), of("--offset", rows), seen, notes)
+        return _Rows(train, of("--weights", rows), of("--offset", rows), seen, notes, rows)
 
     def fitted(self, progress: Progress) -> Result:
         """The result, with the facts and all that prediction needs in its ``extra``."""
@@ -162,8 +169,12 @@ class _Problem:
             train.X, train.y, loss=self.loss, sample_weight=rows.weight, class_weight=request.class_weight,
             offset=rows.offset, fit_intercept=not request.no_intercept, classes=self.classes,
             columns=rows.train.columns, solver=request.solver, tol=request.tol, max_iter=request.max_iter,
-            time_limit=request.time_limit, callback=progress, warn=False, **self.penalty.arguments,
+            time_limit=request.time_limit, callback=progress, warn=False, subject_to=self.constraints,
+            delta=1 - (request.confidence or CONFIDENCE), seed=request.seed, **self.penalty.arguments,
         )  # fmt: skip
+        if request.confidence is not None:
+            assert isinstance(result, ConstrainedResult)
+            result = result.guaranteed()
         progress.stage("measuring")
         about: dict[str, Any] = {
             "target": self.target, "source": Path(request.data).name, "reason": self.reason, "notes": self.notes,
@@ -222,9 +233,14 @@ def _say(request: Request, problem: _Problem, result: Result, saved: tuple[Path,
         tell([f"{summary.verdict()} {summary.advice() or ''}".strip()], mark="warning: ")
     if request.as_json:
         files = {"model": str(saved[0]), "report": str(saved[1])}
-        sys.stdout.write(json.dumps({**summary.to_dict(), "files": files}, indent=2, ensure_ascii=False) + "\n")
+        told = {**summary.to_dict(), "files": files}
+        if "constraints" in result.extra:
+            told["constraints"] = result.extra["constraints"]
+        sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     elif not request.quiet:
         from sightline.terminal import MOST, show
 
         show(summary, most=sys.maxsize if request.whole else MOST)
+        if isinstance(result, ConstrainedResult):
+            sys.stdout.write(f"\n{result.constraints}\n")
         sys.stdout.write(f"\nmodel   {saved[0]}\nreport  {saved[1]}\n")

@@ -107,6 +107,10 @@ class Coded:
             return self.positive, True
         if rate.of == self.classes[0]:
             return ~self.positive, False
+        # A label from a text, such as one on the command line.
+        if str(rate.of) in (str(self.classes[0]), str(self.classes[1])):
+            second = str(rate.of) == str(self.classes[1])
+            return (self.positive, True) if second else (~self.positive, False)
         raise DataError(f"{rate}: y has no class {rate.of!r}; its classes are {list(self.classes)}.")
 
 

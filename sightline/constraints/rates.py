@@ -137,7 +137,8 @@ accuracy = _maker("accuracy", "Share of all rows whose class is predicted.")
 
 
 def parse(text: str, group: Callable[[str, str], Any] | None = None) -> Constraint:
-    """The constraint that a text such as ``recall>=0.9`` or ``recall[sex=f]>=0.8`` states.
+    """The constraint that a text states: ``recall>=0.9``, ``recall(spam)>=0.9`` of a class, ``recall[sex=f]>=0.8`` of
+    a group, ``|recall[sex=f] - recall[sex=m]|<=0.1``.
 
     group : gives the rows of a group, (n,) booleans, for a column and a value; None where there are no columns.
 
@@ -172,15 +173,17 @@ def _parse_rate(part: str, text: str, group: Callable[[str, str], Any] | None) -
     import difflib
     import re
 
-    shape = re.fullmatch(r"([\w\- ]+?)\s*(?:\[\s*([^=\]]+?)\s*=\s*([^\]]*?)\s*\])?", part.strip())
+    shape = re.fullmatch(
+        r"([\w\- ]+?)\s*(?:\(\s*([^)]+?)\s*\))?\s*(?:\[\s*([^=\]]+?)\s*=\s*([^\]]*?)\s*\])?", part.strip()
+    )
     kind = "" if shape is None else shape[1].strip().lower().replace("-", "_").replace(" ", "_")
     kind = ALSO.get(kind, kind)
     if shape is None or kind not in KINDS:
         near = difflib.get_close_matches(kind, KINDS, 1)
         meant = f" Did you mean {near[0]}?" if near else ""
         raise ValueError(f"{text!r}: {part.strip()!r} is not a rate; known are {', '.join(KINDS)}.{meant}")
-    if shape[2] is None:
-        return Rate(kind)
+    if shape[3] is None:
+        return Rate(kind, shape[2])
     if group is None:
         raise ValueError(f"{text!r} names a column, and there are none here.")
-    return Rate(kind, where=group(shape[2], shape[3]), name=f"{shape[2]}={shape[3]}")
+    return Rate(kind, shape[2], group(shape[3], shape[4]), f"{shape[3]}={shape[4]}")

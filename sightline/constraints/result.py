@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from sightline.certificate import Certificate, Verdict
 from sightline.constraints.guarantee import Guarantee
 from sightline.result import Result
 
@@ -51,7 +52,7 @@ class ConstraintReport:
     proxy : hinge bounds on the rates.  multipliers : what a unit of each constraint's level is worth there.
     exact : the true rates.  guarantee : for new data; None where none was asked for.  guaranteed : its weights.
     attained : the level of each constraint that was reached while the others held, where not all could be met.
-    delivered : which of them the result's weights are: 'exact', 'proxy' or 'free'.
+    delivered : which of them the result's weights are: 'exact', 'proxy', 'guarantee' or 'free'.
     """
 
     constraints: tuple[str, ...]
@@ -113,8 +114,11 @@ class ConstrainedResult(Result):
     constraints: ConstraintReport | None = None
     problem: Problem | None = field(default=None, repr=False, compare=False)
 
-    def guaranteed(self) -> Result:
+    def guaranteed(self) -> ConstrainedResult:
         """The model whose rates hold on new data, its threshold in the bias.
+
+        Its certificate compares it with the optimum without constraints: it is not meant to be the best on the
+        training rows.
 
         Raises
         ------
@@ -127,7 +131,16 @@ class ConstrainedResult(Result):
         way = report.guaranteed
         if way is None or way.weight is None or way.bias is None or not report.guarantee.holds:
             raise ValueError(f"there is no guarantee for new data. {report.guarantee.reason}")
-        return replace(self, weight=way.weight, bias=way.bias)
+        gap = max(way.value - report.free, 0.0)
+        certificate = Certificate(
+            Verdict.INACCURATE, way.value, gap, abs(way.value), self.certificate.tol, "optimum without constraints"
+        )
+        moved = replace(report, delivered="guarantee")
+        extra = {**self.extra, "constraints": moved.to_dict()}
+        return replace(
+            self, weight=way.weight, bias=way.bias, certificate=certificate, constraints=moved, extra=extra,
+            solver="interior point on a part of the rows; threshold by order statistics of the others",
+        )  # fmt: skip
 
     def frontier(self, constraint: int = 0, levels: Any = None) -> Frontier:
         """What each level of one of the constraints costs; see ``sightline.constraints.frontier``.

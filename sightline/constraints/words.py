@@ -22,7 +22,7 @@ def words(report: ConstraintReport) -> str:
 
 
 _NAMES = {
-    "exact": "the true rates (2)", "proxy": "the convex proxy (1)",
+    "exact": "the true rates (2)", "guarantee": "the guarantee for new data (4)", "proxy": "the convex proxy (1)",
     "free": "the optimum without constraints, which does not meet them",
 }  # fmt: skip
 
