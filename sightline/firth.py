@@ -26,7 +26,7 @@ LARGEST = 5e7  # numbers in the dense matrix that is worked on
 PRODUCTS = 3e10  # multiplications beyond which the exact Hessian is left to the Fisher information
 BLOCK = 4e6  # numbers made at a time
 STEPS = 200
-CONVERGED = 1e-11  # size of a Newton step in standard errors that ends the fit
+CONVERGED = 1e-12  # size of a Newton step in standard errors that ends the fit
 
 
 def refuses(objective: Objective) -> str | None:
@@ -167,28 +167,28 @@ class Firth:
         if point is None:
             point = self.at(np.zeros(self.q))
         assert point is not None
+        last = math.inf
         for _ in range(STEPS):
             yield point
             step = _restricted(point, along)
             slope = float(point.gradient @ step)
             if not slope < 0:
                 return
+            size = point.errors(step)
+            near = size < 1e-5  # where Newton's step is right and the value too rounded to say so
+            if near and (size < CONVERGED or size > 0.5 * last):
+                return
+            last = size if near else math.inf
             length, now = 1.0, None
-            small = point.errors(step) < 1e-6
             while length > 1e-12:
                 trial = point.gamma + length * step
-                value = self.value(trial)
-                if value <= point.value + 1e-4 * length * slope + (1e-13 * (1 + abs(point.value)) if small else 0.0):
+                if near or self.value(trial) <= point.value + 1e-4 * length * slope:
                     now = self.at(trial)
                     break
                 length /= 2
             if now is None:
                 return
-            done = point.errors(step) < CONVERGED
             point = now
-            if done:
-                yield point
-                return
 
     # --------------------------------------------------------------------------------------------- coordinates
 
@@ -197,7 +197,7 @@ class Firth:
         beta = np.linalg.solve(self.T, gamma)
         like = self.objective.zeros()
         coef = torch.from_numpy(beta[: self.objective.p].copy()).to(like.coef.device)
-        return Weights(coef, torch.full((), float(beta[-1]) if self.intercept else 0.0).to(coef))
+        return Weights(coef, coef.new_full((), float(beta[-1]) if self.intercept else 0.0))
 
     def from_user(self, weights: Weights) -> Floats:
         """Weights in the user's units as γ."""

@@ -119,13 +119,13 @@ class _Search:
         if (signs < 0).any() or not (signs > 0).any():
             return False
         if self.total is not None:
-            # Where the old direction falls the new one may rise: enough of the old one makes up for it.
+            # Where the old direction falls the new one may rise: enough of the old one makes up for it, and more.
             even = self._size(U) - self._size(self.total)
             for bits in (0, 4, 8, 14, 20, 30, 50, 100, 200):
                 power = even + bits
                 whole = self.total * (1 << max(power, 0)) + U * (1 << max(-power, 0))
                 together = self.cone.verdicts(whole, self.cone.active)
-                if not (together < 0).any():
+                if not (together < 0).any() and (together[self.signs > 0] > 0).all():
                     break
             else:
                 return False

@@ -121,6 +121,10 @@ def answer(asked: Question, seconds: float) -> Separation:
 def _overlap(problem: Problem | None, known: Overlap | None, falling: Falling | None) -> str:
     if problem is None:
         return ""
+    if not problem.feasible:
+        return "not proven"
+    if len(problem.columns) == 0:
+        return "proven"  # these margins are zero in every direction
     if known is None or not known.radius < 1:
         return "not proven"
     dependent = problem.width - len(problem.columns)

@@ -74,6 +74,7 @@ class Problem:
         u = np.zeros(len(self.columns)) if start is None else start[self.columns]
         found: Overlap | None = None
         value, p = self._value(u)
+        last = np.inf
         for _ in range(STEPS):
             if time.perf_counter() > deadline:
                 break
@@ -87,15 +88,17 @@ class Problem:
             found = self._told(u, value, decrement, lam, H)
             if (proof_only and found.radius < 1) or decrement <= CONVERGED * float(self.weight.sum()):
                 return found
+            near = decrement < 1e-8  # where Newton's step is right and the value too rounded to say so
+            if near and decrement > 0.25 * last:
+                return found
+            last = decrement if near else np.inf
             length = 1.0
             while length > 1e-10:
                 trial, q = self._value(u + length * step)
-                if trial <= value - 0.25 * length * decrement + 4 * EPS * abs(value):
+                if near or trial <= value - 0.25 * length * decrement + 4 * EPS * abs(value):
                     break
                 length /= 2
             else:
-                return found
-            if length == 1.0 and decrement < 1e-12 and trial >= value:
                 return found
             u, value, p = u + length * step, trial, q
         return found
