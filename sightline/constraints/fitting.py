@@ -171,6 +171,8 @@ def _report(
         by_hinge = _way(problem, proxy.solved.w, proxy.solved.bound)
     if found.w is not None:
         stopped = f"The search was ended by {found.stopped} after {found.nodes} nodes." if found.stopped else ""
+        if not found.nodes:
+            stopped = "Only thresholds were tried; time_limit gives a search its seconds."
         true = _way(problem, found.w, found.bound, stopped or f"{found.nodes} nodes.")
     else:
         ended = f", ended by {found.stopped}." if found.stopped else "."

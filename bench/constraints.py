@@ -1,0 +1,128 @@
+"""Constraints on rates, measured: `python -m bench.constraints`.
+
+Ten seeds of the noisy-label case on the training rows; how often a guaranteed recall is broken on fresh data, and at
+which false-positive rate, beside other ways to set the threshold; and the time of a large problem.
+"""
+
+import argparse
+import json
+import math
+import time
+
+import numpy as np
+from scipy import stats
+
+import sightline as sl
+
+LEVEL, DELTA = 0.9, 0.05
+
+
+def noisy(seed, rows, flips, columns=10):
+    """Labels by a hidden line, some inverted; the draws of the example of TensorFlow's constrained optimization."""
+    draw = np.random.RandomState(seed)
+    truth = draw.normal(size=columns) / math.sqrt(columns)
+    X = draw.normal(size=(rows, columns)).astype(np.float32) / math.sqrt(columns)
+    label = X @ truth > 0
+    flipped = draw.choice(rows, flips, replace=False)
+    label[flipped] = ~label[flipped]
+    return X.astype(np.float64), np.where(label, 1, -1), truth
+
+
+def fresh(truth, seed, rows=100_000):
+    """New rows with the same hidden line, each label inverted with probability a fifth."""
+    draw = np.random.RandomState(1_000_000 + seed)
+    X = draw.normal(size=(rows, len(truth))) / math.sqrt(len(truth))
+    return X, (X @ truth > 0) ^ (draw.uniform(size=rows) < 0.2)
+
+
+def training(seeds=10, rows=100):
+    """Mean hinge loss of the ways that keep recall on the training rows, and on how many seeds they do."""
+    told = {"without": [], "proxy": [], "true rates": []}
+    kept, closed, seconds = 0, 0, []
+    for seed in range(seeds):
+        X, y, _ = noisy(seed, rows, rows // 5)
+        begun = time.perf_counter()
+        result = sl.fit(X, y, loss="hinge", subject_to=[sl.recall() >= LEVEL], delta=None, warn=False)
+        seconds.append(time.perf_counter() - begun)
+        report = result.constraints
+        told["without"].append(report.free)
+        told["proxy"].append(report.proxy.value)
+        told["true rates"].append(report.exact.value)
+        kept += (result.predict(X)[y > 0] > 0).mean() >= LEVEL
+        closed += result.certificate.optimal
+    means = {name: float(np.mean(values)) for name, values in told.items()}
+    return {"rows": rows, "mean hinge": means, "kept": int(kept), "proven optimal": int(closed), "of": seeds,
+            "slowest fit, seconds": max(seconds)}  # fmt: skip
+
+
+def tested_grid(scores, positive, points=100):
+    """Learn then Test (Angelopoulos et al. 2021) on a grid of thresholds: each tested by the binomial tail at
+    delta / points (Bonferroni), the highest that passes is taken: the way of split-conformal risk controllers."""
+    grid = np.quantile(scores, np.linspace(0, 1, points))
+    ours = scores[positive]
+    p = stats.binom.cdf([(ours <= t).sum() for t in grid], len(ours), 1 - LEVEL)
+    passing = grid[p <= DELTA / points]
+    return float(passing.max()) if len(passing) else -math.inf
+
+
+def rates(score, threshold, label):
+    """(recall, false-positive rate) of a threshold."""
+    return float((score[label] > threshold).mean()), float((score[~label] > threshold).mean())
+
+
+def new_data(seeds=200, rows=1000, loss="logistic"):
+    """How often recall on fresh data is below the level, and the mean false-positive rate."""
+    ways = {"order statistic (sightline)": [], "grid, tested (Learn then Test)": [], "training rows' threshold": []}
+    for seed in range(seeds):
+        X, y, truth = noisy(seed, rows, rows // 5)
+        new, label = fresh(truth, seed)
+        result = sl.fit(X, y, loss=loss, subject_to=[sl.recall() >= LEVEL], delta=DELTA, seed=seed, time_limit=0,
+                        warn=False)  # fmt: skip
+        model = result.guaranteed()
+        ways["order statistic (sightline)"].append(rates(model.scores(new).numpy(), 0.0, label))
+        # The others by the same halves and the optimum without constraints, as one would with scikit-learn.
+        order = np.random.RandomState(seed).permutation(rows)
+        half, held = order[: rows // 2], order[rows // 2 :]
+        plain = sl.fit(X[half], y[half], loss=loss, warn=False)
+        scores = plain.scores(new).numpy()
+        t = tested_grid(plain.scores(X[held]).numpy(), y[held] > 0)
+        ways["grid, tested (Learn then Test)"].append(rates(scores, t, label))
+        whole = sl.fit(X, y, loss=loss, warn=False)
+        ours = np.sort(whole.scores(X).numpy()[y > 0])[::-1]
+        t = np.nextafter(ours[math.ceil(LEVEL * len(ours)) - 1], -np.inf)
+        ways["training rows' threshold"].append(rates(whole.scores(new).numpy(), t, label))
+    told = {}
+    for name, pairs in ways.items():
+        recall, false = np.array(pairs).T
+        told[name] = {"broken, share of seeds": float((recall < LEVEL).mean()), "mean recall": float(recall.mean()),
+                      "mean false-positive rate": float(false.mean())}  # fmt: skip
+    return {"rows": rows, "seeds": seeds, "delta": DELTA, "ways": told}
+
+
+def large(rows=100_000, columns=50):
+    """Seconds of the proxy and the guarantee of a large problem."""
+    draw = np.random.RandomState(0)
+    X = draw.normal(size=(rows, columns))
+    y = np.where(X @ draw.normal(size=columns) + 4 * draw.normal(size=rows) > 2, 1, -1)
+    told = {}
+    for loss in ("hinge", "logistic", "squared_hinge"):
+        begun = time.perf_counter()
+        result = sl.fit(X, y, loss=loss, subject_to=[sl.recall() >= LEVEL], time_limit=0, warn=False)
+        told[loss] = {"seconds": time.perf_counter() - begun, "proxy's gap": result.constraints.proxy.gap,
+                      "guarantee": result.constraints.guarantee.holds}  # fmt: skip
+    return told
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m bench.constraints", description=__doc__)
+    parser.add_argument("part", nargs="*", choices=[[], "training", "new-data", "large"], help="all of them by default")
+    parser.add_argument("--seeds", type=int, default=200, help="of new-data")
+    asked = parser.parse_args()
+    parts = {"training": training, "new-data": lambda: new_data(asked.seeds), "large": large}
+    for name, part in parts.items():
+        if not asked.part or name in asked.part:
+            print(json.dumps({name: part()}, indent=2), flush=True)
+
+
+if __name__ == "__main__":
+    main()
