@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from sightline.recipes.normalized_gd import NormalizedGD
 from sightline.recipes.recipe import DECAYS, Recipe
 
 
@@ -47,7 +48,7 @@ def optimizer_class(name: str | type[torch.optim.Optimizer]) -> type[torch.optim
         if issubclass(name, torch.optim.Optimizer):
             return name
         raise ValueError(f"optimizer={name.__name__} is not a subclass of torch.optim.Optimizer.")
-    known: dict[str, type[torch.optim.Optimizer]] = {"vanilla": Vanilla}
+    known: dict[str, type[torch.optim.Optimizer]] = {"vanilla": Vanilla, "normalized-gd": NormalizedGD}
     for attribute, value in vars(torch.optim).items():
         if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer:
             known[attribute.lower()] = value
