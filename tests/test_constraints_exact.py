@@ -144,3 +144,19 @@ def test_frontier():
         result.frontier(levels=[2.0])
     with pytest.raises(ValueError, match="constraint=3"):
         result.frontier(3)
+
+
+def test_picture_of_the_frontier():
+    matplotlib = pytest.importorskip("matplotlib")
+    from sightline.show.pictures.frontier import FrontierPicture
+
+    X, y = noisy(0, 60, 12)
+    result = sl.fit(X, y, loss="hinge", subject_to=[sl.recall() >= 0.9], delta=None, time_limit=0, warn=False)
+    line = result.frontier(levels=[0.7, 0.9, 1.0])
+    told = FrontierPicture.of(line).as_dict()
+    assert told["chosen"] == 0.9 and told["levels"] == [0.7, 0.9, 1.0] and "objective" in told["title"]
+    axes = sl.show.frontier(line)
+    assert [handle.get_text() for handle in axes.get_legend().get_texts()].count("chosen") == 1
+    matplotlib.pyplot.close(axes.figure)
+    with pytest.raises(sl.show.PictureError, match="has no frontier"):
+        sl.show.frontier([1, 2])

@@ -67,7 +67,8 @@ def frontier(problem: Problem, constraint: int = 0, levels: Any = None) -> Front
         tight = 1.0 if asked.sense == ">=" else 0.0
         easy = max(0.0, chosen - 0.4) if asked.sense == ">=" else min(1.0, chosen + 0.4)
         grid = np.linspace(easy, chosen + 0.9 * (tight - chosen), POINTS - 1)
-        points = sorted({round(float(v), 6) for v in grid} | {chosen})
+        near = 0.5 * abs(grid[1] - grid[0])
+        points = sorted({round(float(v), 6) for v in grid if abs(v - chosen) > near} | {chosen})
     else:
         points = sorted({float(v) for v in levels})
         bad = [v for v in points if not 0 <= v <= 1]

@@ -20,7 +20,7 @@ _WHERE = {
     "gradient_noise": "pictures.gradient_noise", "loss_of_score": "pictures.loss_of_score",
     "probabilities": "pictures.probabilities", "calibration": "pictures.probabilities",
     "precision_recall": "pictures.probabilities",
-    "parameter_and_data": "pictures.parameter_and_data",
+    "parameter_and_data": "pictures.parameter_and_data", "frontier": "pictures.frontier",
     "animate": "animation",
     "save": "saving", "alt_text": "saving",
     "theme": "themes", "Theme": "themes",
