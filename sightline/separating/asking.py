@@ -13,6 +13,7 @@ from sightline.cone import Cone, Mask
 from sightline.exact import Floats, Integers
 from sightline.objective import Objective
 from sightline.separability import Falling, falling_direction
+from sightline.separating.dependent import dependent_exactly
 from sightline.separating.extents import FINITE, UNKNOWN, fates, null_space
 from sightline.separating.overlap import Overlap, Problem
 from sightline.separating.question import Question, ask, fallen, question, row_weight
@@ -110,7 +111,7 @@ def answer(asked: Question, seconds: float) -> Separation:
         settled=rows[np.asarray(falling.settled)] if falling is not None else rows[:0],
         direction=None if falling is None else _direction(asked, falling),
         coefficients=tuple(_coefficients(asked, cone, falling, tight, problem, deadline)),
-        overlap=_overlap(problem, known, falling),
+        overlap=_overlap(cone, tight, problem, known, falling),
         n=asked.objective.n,
         classes=data.classes,
         reference=data.classes[asked.reference],
@@ -118,7 +119,9 @@ def answer(asked: Question, seconds: float) -> Separation:
     )  # fmt: skip
 
 
-def _overlap(problem: Problem | None, known: Overlap | None, falling: Falling | None) -> str:
+def _overlap(
+    cone: Cone, tight: Mask, problem: Problem | None, known: Overlap | None, falling: Falling | None
+) -> str:
     if problem is None:
         return ""
     if not problem.feasible:
@@ -130,7 +133,9 @@ def _overlap(problem: Problem | None, known: Overlap | None, falling: Falling | 
     dependent = problem.width - len(problem.columns)
     # One dimension is that of the direction itself, under which these margins are zero exactly.
     exact = falling is not None and falling.witness.verified == "exact"
-    return "proven" if dependent == 0 or (dependent == 1 and exact) else "rounding"
+    if dependent == 0 or (dependent == 1 and exact):
+        return "proven"
+    return "proven" if exact and dependent_exactly(cone, tight, problem.columns, problem.width) else "rounding"
 
 
 def _direction(asked: Question, falling: Falling) -> Direction:
