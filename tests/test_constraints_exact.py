@@ -147,7 +147,7 @@ def test_frontier():
 
 
 def test_picture_of_the_frontier():
-    matplotlib = pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib")
     from sightline.show.pictures.frontier import FrontierPicture
 
     X, y = noisy(0, 60, 12)
@@ -157,6 +157,5 @@ def test_picture_of_the_frontier():
     assert told["chosen"] == 0.9 and told["levels"] == [0.7, 0.9, 1.0] and "objective" in told["title"]
     axes = sl.show.frontier(line)
     assert [handle.get_text() for handle in axes.get_legend().get_texts()].count("chosen") == 1
-    matplotlib.pyplot.close(axes.figure)
     with pytest.raises(sl.show.PictureError, match="has no frontier"):
         sl.show.frontier([1, 2])
