@@ -14,6 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sightline.threads import each, ranges
+
+MOST_SUMS = 4000  # columns up to which every thread has a Gram matrix of its own
 BLOCK_BYTES = 1 << 21  # a block's float64 size: two thirds of a typical second-level cache
 
 
@@ -21,6 +24,14 @@ def gram_rows(p: int) -> int:
     """Rows whose products a Gram matrix of p columns sums in float32: rounding is at most about an eightieth of the
     matrix in norm, where its diagonal is ones."""
     return min(max((1 << 24) // (80 * p), 256), 8192)
+
+
+def sum_of(parts: list[Tensor]) -> Tensor:
+    """Their sum, in their order."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
 
 
 class DenseDesign:
@@ -44,50 +55,67 @@ class DenseDesign:
             return self.n
         return max(16, BLOCK_BYTES // (8 * self.p))
 
-    def blocks(self, single: bool = False) -> Iterator[tuple[slice, DenseDesign]]:
-        """Consecutive (rows, design) pieces that cover X once: in float64, or with ``single`` in the dtype of X."""
-        step = self.block_rows
-        if single:
-            step *= 8 // self.X.element_size()
-            for start in range(0, self.n, step):
-                rows = slice(start, min(start + step, self.n))
-                yield rows, DenseDesign(self.X[rows])
+    def ranges(self, multiple: int | None = None) -> list[slice]:
+        """Consecutive ranges of rows that cover X once, one a thread; of whole blocks where there are several."""
+        if self.device.type != "cpu":
+            return [slice(0, self.n)]
+        return ranges(self.n, self.n * self.p, 8 if multiple is None else multiple)
+
+    def blocks(self, single: bool = False, within: slice | None = None) -> Iterator[tuple[slice, DenseDesign]]:
+        """Consecutive (rows, design) pieces that cover X, or the rows ``within``, once: in float64, or with ``single``
+        in the dtype of X."""
+        step = self.block_rows * (8 // self.X.element_size() if single else 1)
+        begin, end = (0, self.n) if within is None else (within.start, within.stop)
+        cast = not (single or self._double)
+        if step >= self.n and end - begin == self.n:
+            yield slice(0, self.n), DenseDesign(self.X.double()) if cast else self
             return
-        if step >= self.n:
-            yield slice(0, self.n), self if self._double else DenseDesign(self.X.double())
-            return
-        for start in range(0, self.n, step):
-            rows = slice(start, min(start + step, self.n))
-            yield rows, DenseDesign(self.X[rows] if self._double else self.X[rows].double())
+        for start in range(begin, end, step):
+            rows = slice(start, min(start + step, end))
+            yield rows, DenseDesign(self.X[rows].double() if cast else self.X[rows])
 
     def scores(self, w: Tensor) -> Tensor:
         """X w: (n,) for ``w`` (p,), (n, K) for (p, K); float64, or float32 where X and w are."""
-        if w.dtype == self.dtype:
-            return self.X @ w if self._array is None else torch.from_numpy(self._array @ w.numpy())
-        return torch.cat([block.scores(w) for _, block in self.blocks()])
+        X = self._array
+        if w.dtype != self.dtype:
+            pieces = each(lambda own: [block.scores(w) for _, block in self.blocks(within=own)], self.ranges())
+            return torch.cat([z for piece in pieces for z in piece])
+        if X is None:
+            return self.X @ w
+        found = each(lambda own: X[own] @ w.numpy(), self.ranges())
+        return torch.from_numpy(found[0] if len(found) == 1 else np.concatenate(found))
 
     def adjoint(self, r: Tensor) -> Tensor:
         """X'r: (p,) for ``r`` (n,), (p, K) for (n, K); float64, or float32 where X and r are."""
-        if r.dtype == self.dtype and r.ndim == 1:
-            return r @ self.X if self._array is None else torch.from_numpy(r.numpy() @ self._array)
-        if r.dtype == self.dtype:
-            return (r.T @ self.X).T if self._array is None else torch.from_numpy(r.numpy().T @ self._array).T
+        X = self._array
+        if r.dtype != self.dtype:
+            return sum_of(each(lambda own: self._adjoint_of_blocks(r, own), self.ranges()))
+        if X is None:
+            return r @ self.X if r.ndim == 1 else (r.T @ self.X).T
+        total = sum_of(each(lambda own: torch.from_numpy(r[own].numpy().T @ X[own]), self.ranges()))
+        return total if r.ndim == 1 else total.T
+
+    def _adjoint_of_blocks(self, r: Tensor, own: slice) -> Tensor:
         total = r.new_zeros((self.p, *r.shape[1:]))
-        for rows, block in self.blocks():
+        for rows, block in self.blocks(within=own):
             total += block.adjoint(r[rows])
         return total
 
     def gram(self, d: Tensor | None = None, dtype: torch.dtype = torch.float64) -> Tensor:
         """X' diag(d) X, (p, p), computed in ``dtype``; ``d`` (n,) >= 0, all ones by default.  In float32 sums run over
         at most ``gram_rows`` rows, and from there in float64."""
-        total = torch.zeros((self.p, self.p), dtype=torch.float64, device=self.device)
         if dtype == torch.float32:
             step = gram_rows(self.p)
         else:
             step = self.n if d is None and self.dtype == dtype else max(self.block_rows, 4 * self.p)
         root = None if d is None else d.sqrt().to(dtype)[:, None]
-        for start in range(0, self.n, step):
-            rows = slice(start, start + step)
+        own = self.ranges(min(step, 64)) if self.p < MOST_SUMS else [slice(0, self.n)]
+        return sum_of(each(lambda rows: self._gram_of_rows(rows, step, root, dtype), own))
+
+    def _gram_of_rows(self, own: slice, step: int, root: Tensor | None, dtype: torch.dtype) -> Tensor:
+        total = torch.zeros((self.p, self.p), dtype=torch.float64, device=self.device)
+        for start in range(own.start, own.stop, step):
+            rows = slice(start, min(start + step, own.stop))
             block = self.X[rows].to(dtype)
             if root is not None:
                 block = block * root[rows]
@@ -109,7 +137,11 @@ class DenseDesign:
 
     def row_norms_squared(self, factor: Tensor) -> Tensor:
         """|F x_i|² of each row for a (p, q) matrix F' applied from the right, (n,)."""
-        return torch.cat([(block.X @ factor).square_().sum(1) for _, block in self.blocks()])
+
+        def norms(own: slice) -> list[Tensor]:
+            return [(block.X @ factor).square_().sum(1) for _, block in self.blocks(within=own)]
+
+        return torch.cat([norm for part in each(norms, self.ranges()) for norm in part])
 
     def column_statistics(self) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, lowest and highest value of each column, each (p,) float64."""
@@ -155,7 +187,11 @@ class SparseDesign:
         self._double = csr if csr.dtype == np.float64 else csr.astype(np.float64)
         self._transposed: Any = None
 
-    def blocks(self, single: bool = False) -> Iterator[tuple[slice, SparseDesign]]:
+    def ranges(self) -> list[slice]:
+        """All rows at once."""
+        return [slice(0, self.n)]
+
+    def blocks(self, single: bool = False, within: slice | None = None) -> Iterator[tuple[slice, SparseDesign]]:
         """One block: a sparse product reads what it needs once anyway."""
         yield slice(0, self.n), self
 

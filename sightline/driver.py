@@ -14,6 +14,7 @@ from sightline.penalties import Penalty
 from sightline.result import Result
 from sightline.run import Run, Solution
 from sightline.solvers.base import Solver, Step
+from sightline.threads import over_rows
 
 if TYPE_CHECKING:
     from sightline.constraints.rates import Constraint
@@ -144,9 +145,6 @@ def solve(
 
     ``existence=False`` leaves out the search for a direction without end where no proof is found.
     """
-    from sightline.separability import separated_by_columns
-    from sightline.solvers.choice import choose
-
     if not tol > 0:
         raise ValueError(f"tol={tol}; it is the relative gap to prove and must be positive.")
     if max_iter is not None and max_iter < 1:
@@ -157,7 +155,16 @@ def solve(
         if solver != "auto":
             raise ValueError("penalty=Firth() has a method of its own; leave out solver=.")
         return firth_solution(objective, tol, max_iter, time_limit, start, callback)
-    run = Run(objective, tol, max_iter, time_limit, callback, existence)
+    with over_rows(objective.n * objective.p):
+        return _solved(Run(objective, tol, max_iter, time_limit, callback, existence), solver, start)
+
+
+def _solved(run: Run, solver: str | Solver, start: Weights | None) -> Solution:
+    """Choose a method, step it, and certify what is delivered."""
+    from sightline.separability import separated_by_columns
+    from sightline.solvers.choice import choose
+
+    objective = run.user
     try:
         method, reason = choose(objective, solver)
         run.falling = separated_by_columns(objective) if run.may_lack else None

@@ -18,6 +18,7 @@ from sightline.data import Data
 from sightline.design_matrix import SparseDesign
 from sightline.losses import Loss
 from sightline.penalties import NONE, Penalty, as_penalty
+from sightline.threads import each
 
 
 @dataclass(frozen=True)
@@ -197,31 +198,40 @@ class Objective:
         target = self._target(dtype)
         coef, intercept = weights.coef.to(dtype), weights.intercept.to(dtype)
         shifts = self.intercept or bool(intercept.any())
-        pieces: list[tuple[Tensor, Tensor]] = []
-        loss, gradient, gradient_b = 0.0, torch.zeros_like(weights.coef), torch.zeros_like(weights.intercept)
-        for rows, block in design.blocks(single):
-            z = block.scores(coef)
-            if shifts:
-                z.add_(intercept)
-            z = self._shifted(z, rows)
-            if isinstance(s, Tensor):
-                value, dual = self.loss.value_and_gradient(z, target[rows])
-                part = s[rows].to(dtype)
-                loss += float(torch.dot(part, value))
-                weighted = dual * (part if dual.ndim == 1 else part[:, None])
-            else:
-                total, dual = self.loss.total_and_gradient(z, target[rows])
+
+        def part(own: slice) -> tuple[float, Tensor, Tensor, list[tuple[Tensor, Tensor]]]:
+            """Loss, its gradient and the intercept's, without row weights where they are all the same, and the rows."""
+            pieces: list[tuple[Tensor, Tensor]] = []
+            loss, gradient, level = 0.0, torch.zeros_like(weights.coef), torch.zeros_like(weights.intercept)
+            for rows, block in design.blocks(single, own):
+                z = block.scores(coef)
+                if shifts:
+                    z.add_(intercept)
+                z = self._shifted(z, rows)
+                if isinstance(s, Tensor):
+                    value, dual = self.loss.value_and_gradient(z, target[rows])
+                    share = s[rows].to(dtype)
+                    total = float(torch.dot(share, value))
+                    weighted = dual * (share if dual.ndim == 1 else share[:, None])
+                else:
+                    total, dual = self.loss.total_and_gradient(z, target[rows])
+                    weighted = dual
                 loss += total
-                weighted = dual
-            gradient += block.adjoint(weighted)
-            if self.intercept:
-                gradient_b += weighted.sum(0)
-            if keep_rows or not pieces:
-                pieces.append((z, dual) if keep_rows else (z[:0], dual[:0]))
+                gradient += block.adjoint(weighted)
+                if self.intercept:
+                    level += weighted.sum(0)
+                if keep_rows or not pieces:
+                    pieces.append((z, dual) if keep_rows else (z[:0], dual[:0]))
+            return loss, gradient, level, pieces
+
+        done = each(part, design.ranges())
+        loss, gradient, level, pieces = done[0]
+        for more in done[1:]:
+            loss, gradient, level, pieces = loss + more[0], gradient + more[1], level + more[2], pieces + more[3]
         if not isinstance(s, Tensor):
-            loss, gradient, gradient_b = loss * s, gradient * s, gradient_b * s
+            loss, gradient, level = loss * s, gradient * s, level * s
         scores, dual = pieces[0] if len(pieces) == 1 else (torch.cat([q[i] for q in pieces]) for i in (0, 1))
-        return self._evaluation(weights, loss, scores, dual, gradient, gradient_b)
+        return self._evaluation(weights, loss, scores, dual, gradient, level)
 
     def _target(self, dtype: torch.dtype) -> Tensor:
         """The targets in ``dtype``; class numbers as they are."""
