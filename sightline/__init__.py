@@ -25,6 +25,7 @@ _WHERE = {
     "specificity": "constraints.rates", "selection_rate": "constraints.rates", "accuracy": "constraints.rates",
     "Rate": "constraints.rates", "Constraint": "constraints.rates", "ConstrainedResult": "constraints.result",
     "ConstraintReport": "constraints.result", "ConstrainedClassifier": "estimators.constrained",
+    "ConstrainedTraining": "recipes.constrained",
     "Recipe": "recipes.recipe", "train": "recipes.training", "Training": "recipes.result",
     "TrainingTrace": "recipes.trace", "grid": "recipes.grid", "train_grid": "recipes.grid",
     "LinearRegression": "estimators.linear", "Ridge": "estimators.linear", "Lasso": "estimators.elastic_net",

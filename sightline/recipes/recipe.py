@@ -57,6 +57,9 @@ class Recipe:
     start : 'as given' (the module's weights), 'zeros', 'torch' (each layer's ``reset_parameters`` with ``seed``), or a
         state dict.
     closure : whether ``step`` is given a closure; None for what its signature asks (L-BFGS needs one).
+    subject_to : constraints on rates, such as ``[sl.recall() >= 0.9]``, kept by multipliers; ``train`` then gives a
+        ``ConstrainedTraining``.  constraint_method : 'lagrangian' or 'augmented'.  constraint_rate : step of the
+        multipliers, once an epoch.  See ``sightline.recipes.constrained``.
     arguments : every other keyword, passed on to the optimizer: momentum, nesterov, betas, ...
     """
 
@@ -72,6 +75,9 @@ class Recipe:
     schedule_per: str
     start: str | Mapping[str, Tensor]
     closure: bool | None
+    subject_to: Any
+    constraint_method: str
+    constraint_rate: float
     arguments: dict[str, Any]
 
     def __init__(
@@ -89,12 +95,17 @@ class Recipe:
         schedule_per: str = "epoch",
         start: str | Mapping[str, Tensor] = "as given",
         closure: bool | None = None,
+        subject_to: Any = None,
+        constraint_method: str = "augmented",
+        constraint_rate: float = 1.0,
         **arguments: Any,
     ) -> None:
         values = {
             "optimizer": optimizer, "lr": lr, "weight_decay": weight_decay, "decay": decay, "batch_size": batch_size,
             "epochs": epochs, "shuffle": shuffle, "seed": seed, "schedule": schedule, "schedule_per": schedule_per,
-            "start": start, "closure": closure, "arguments": arguments,
+            "start": start, "closure": closure,
+            "subject_to": subject_to, "constraint_method": constraint_method, "constraint_rate": constraint_rate,
+            "arguments": arguments,
         }  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)

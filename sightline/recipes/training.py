@@ -72,7 +72,8 @@ def train(
 
     Returns
     -------
-    Training.  Ctrl-C ends the training with the weights after the last whole step and the verdict INTERRUPTED.
+    Training; for a recipe with ``subject_to`` a ``ConstrainedTraining``.
+    Ctrl-C ends the training with the weights after the last whole step and the verdict INTERRUPTED.
 
     Raises
     ------
@@ -82,6 +83,13 @@ def train(
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}; choose one of {', '.join(map(repr, ENGINES))}.")
     recipe = Recipe() if recipe is None else recipe
+    if recipe.subject_to is not None:
+        from sightline.recipes.constrained import train_constrained
+
+        return train_constrained(  # type: ignore[return-value]  # said in the docstring
+            module, data, loss, recipe, callback, engine=engine, record=record, checkpoint=checkpoint,
+            progress=progress, time_limit=time_limit, warn=warn,
+        )  # fmt: skip
     job = prepare(module, data, loss, recipe, record)
     job.callback, job.time_limit = callback, time_limit
     if checkpoint is not None:
