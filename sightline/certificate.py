@@ -35,6 +35,7 @@ class Witness:
     rank, columns : for a null space, the rank of the design matrix and its number of columns.
     rows : number of rows whose loss strictly falls along the direction.
     verified : how it was checked: 'exact' (rational arithmetic) or 'rounding' (float64 with its error bound).
+    separation : for a separating direction of classes, 'complete' or 'quasi-complete'.
     text : the same in a sentence.
     """
 
@@ -46,6 +47,7 @@ class Witness:
     columns: int | None = None
     rows: int | None = None
     verified: str | None = None
+    separation: str | None = None
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,13 @@ def _ratio(u: int, unit: int) -> float:
     return u / unit
 
 
+def _kind(cone: Cone, fall: Mask) -> str | None:
+    """Complete or quasi-complete, for losses of classes."""
+    if cone.objective.loss.targets not in ("binary", "classes"):
+        return None
+    return "complete" if bool((fall | ~cone.active).all()) else "quasi-complete"
+
+
 def witness(cone: Cone, U: Integers, fall: Mask, verified: str) -> Witness:
     """The direction in words, and what can be done."""
     data, loss = cone.objective.data, cone.objective.loss.name
@@ -255,5 +262,5 @@ def witness(cone: Cone, U: Integers, fall: Mask, verified: str) -> Witness:
     )
     return Witness(
         "separating direction", text, coef=coef, intercept=intercept, rows=rows, columns=cone.objective.p,
-        verified=verified,
+        verified=verified, separation=_kind(cone, fall),
     )

@@ -24,6 +24,7 @@ from sightline.penalties import NONE
 
 LARGEST = 5e7  # numbers in the dense matrix that is worked on
 PRODUCTS = 3e10  # multiplications beyond which the exact Hessian is left to the Fisher information
+EPS = 2.0**-52
 BLOCK = 4e6  # numbers made at a time
 STEPS = 200
 CONVERGED = 1e-12  # size of a Newton step in standard errors that ends the fit
@@ -100,7 +101,7 @@ class Firth:
             D[-1, :-1] = mean
         self.T: Floats = R @ D
         self.constant = float(np.log(np.abs(np.diag(R))).sum() + np.log(sizes).sum())
-        self.objective, self.intercept, self.q = objective, intercept, q
+        self.objective, self.intercept, self.q, self.mean = objective, intercept, q, mean
         y = data.y.cpu().numpy()
         self.sign, self.target = y, (y > 0).astype(np.float64)
         self.weight: Floats = np.ones(len(y)) if data.weight is None else data.weight.cpu().numpy()
@@ -210,6 +211,14 @@ class Firth:
         """I(β)⁻¹ in the user's units, (q, q), the intercept last."""
         inverse = np.linalg.inv(self.T)
         return np.asarray(inverse @ np.linalg.inv(point.information) @ inverse.T)
+
+    def rounding(self, point: Point) -> float:
+        """What rounding the intercept to float64 may move, in standard errors: much where columns are far from zero."""
+        if not self.intercept:
+            return 0.0
+        weights = self.to_user(point.gamma)
+        terms = float(np.abs(self.mean) @ np.abs(weights.coef.cpu().numpy())) + abs(float(weights.intercept))
+        return 4 * EPS * terms * math.sqrt(0.25 * float(self.weight.sum()))
 
     def mean_form(self, value: float) -> float:
         """The objective as it is reported: per unit of weight, with log det of the user's own columns."""

@@ -107,7 +107,7 @@ def _certificate(
     gap = max(value - problem.mean_form(lowest), 0.0)
     left = here.errors(here.step())
     curved = here.hessian is not None and bool(np.linalg.eigvalsh(here.hessian)[0] > 0)
-    allowed = STATIONARY if dtype == torch.float64 else 1e-3
+    allowed = max(STATIONARY if dtype == torch.float64 else 1e-3, problem.rounding(here))
     witness, verdict = None, Verdict.INTERRUPTED if stopped == "interrupted" else Verdict.INACCURATE
     if left <= allowed and not stopped:
         verdict = Verdict.STATIONARY

@@ -249,6 +249,8 @@ def test_bad_input():
     X, y = endometrial()
     with pytest.raises(sl.DataError, match="one class only"):
         sl.separation(X, np.ones(79))
+    with pytest.raises(sl.DataError, match="columns= has 1 names for 3"):
+        sl.separation(X, y, columns=["NV"])
     with pytest.raises(sl.DataError, match="reference='C' is not among"):
         sl.separation(X, y, reference="C")
     with pytest.raises(sl.DataError, match="separation is about classes"):
@@ -292,3 +294,22 @@ def test_command_line():
     bad = run("--target", "HG", "--reference", "C")
     assert bad.exit_code == 2 and "not a class of the target" in bad.output
     assert run("--target", "nothing").exit_code == 2 and run().exit_code == 2
+
+
+def test_a_class_without_rows():
+    X, y = endometrial()
+    text = str(sl.separation(X, np.zeros(79), classes=[0, 1]))
+    assert "'1' has no rows" in text and "MaxMargin" not in text
+    centred = X[["PI", "EH"]] - X[["PI", "EH"]].mean()  # zero is among the rows: only a lower intercept lowers all
+    three = sl.separation(centred, y, classes=[0, 1, 2])
+    assert three.absent == (2,) and three.fates["2", "(intercept)"] == "-Inf" and three.n_rows == 79
+    assert three.fates["1", "PI"] == "finite" and "Firth" not in str(three)
+
+
+def test_fits_say_the_kind():
+    X, y = endometrial()
+    quasi = sl.fit(X, y, loss="logistic", warn=False).certificate
+    assert quasi.witness.separation == "quasi-complete"
+    assert sl.Certificate.from_dict(quasi.to_dict()) == quasi
+    complete = sl.fit(X, X["NV"], loss="softmax", warn=False).certificate
+    assert complete.witness.separation == "complete"

@@ -115,6 +115,7 @@ def answer(asked: Question, seconds: float) -> Separation:
         n=asked.objective.n,
         classes=data.classes,
         reference=data.classes[asked.reference],
+        absent=_absent(asked.objective),
         _question=asked, _problem=problem, _known=known,
     )  # fmt: skip
 
@@ -136,6 +137,15 @@ def _overlap(
     if dependent == 0 or (dependent == 1 and exact):
         return "proven"
     return "proven" if exact and dependent_exactly(cone, tight, problem.columns, problem.width) else "rounding"
+
+
+def _absent(objective: Objective) -> tuple[Any, ...]:
+    """Classes without rows."""
+    y, known = objective.data.y, objective.data.classes
+    assert known is not None
+    codes = (y > 0).long() if objective.outputs is None else y
+    have = set(codes.unique().tolist())
+    return tuple(label for k, label in enumerate(known) if k not in have)
 
 
 def _direction(asked: Question, falling: Falling) -> Direction:

@@ -61,6 +61,8 @@ def ask(
     )  # fmt: skip
     known = data.classes
     assert known is not None
+    if data.columns is not None and len(data.columns) != data.design.p:
+        raise DataError(f"columns= has {len(data.columns)} names for {data.design.p} columns of X.")
     if len(known) > 20 and all(isinstance(c, float) for c in known) and not all(c.is_integer() for c in known):
         raise DataError(f"y holds {len(known)} different numbers, such as {known[0]:g}: separation is about classes.")
     place = 0

@@ -67,6 +67,7 @@ class Separation:
         'not proven' (the search found no direction; too large or too close to call), '' where no row is left.
     n, n_rows : rows of positive weight, and how many are separated.
     classes, reference : labels; the class against which the others' coefficients are (several classes only).
+    absent : classes without rows.
     """
 
     kind: Kind
@@ -78,6 +79,7 @@ class Separation:
     n: int
     classes: tuple[Any, ...]
     reference: Any
+    absent: tuple[Any, ...]
     _question: Question = field(repr=False, compare=False)
     _problem: Problem | None = field(default=None, repr=False, compare=False)
     _known: Overlap | None = field(default=None, repr=False, compare=False)

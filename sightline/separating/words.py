@@ -17,12 +17,10 @@ MOST = 40  # coefficients listed
 ROWS = 20  # rows listed
 WIDTH = 110
 
-WAYS_OUT = (
-    "limit fit        sl.separation(X, y).limit_fit(): finite coefficients from the rows that overlap",
-    "bias-reduced     penalty=sl.Firth(), --penalty firth: finite estimates with profile-likelihood intervals",
-    "ridge            C=1, --C 1: an L2 penalty",
-    "maximum margin   sl.MaxMarginClassifier(): the separating hyperplane farthest from both classes",
-)
+LIMIT = "limit fit        sl.separation(X, y).limit_fit(), --limit: finite coefficients from the rows that overlap"
+FIRTH = "bias-reduced     penalty=sl.Firth(), --penalty firth: finite estimates with profile-likelihood intervals"
+RIDGE = "ridge            C=1, --C 1: an L2 penalty"
+MARGIN = "maximum margin   sl.MaxMarginClassifier(): the separating hyperplane farthest from both classes"
 _WORDS = {
     "+Inf": "tends to +Inf", "-Inf": "tends to -Inf", "finite": "finite",
     "direction-dependent": "depends on the direction: there are separating ones of either sign",
@@ -47,6 +45,8 @@ def text(found: Separation) -> str:
             "Proven: the rows overlap, so the maximum-likelihood estimate exists." if found.overlap == "proven"
             else "The search found no separating direction; that there is none is not proven."
         )  # fmt: skip
+    for label in found.absent:
+        lines.append(f"The class {str(label)!r} has no rows: its probability tends to zero.")
     if len(found.classes) > 2:
         lines.append(f"Coefficients are those of each class against {found.reference!r}.")
     lines = [piece for line in lines for piece in textwrap.wrap(line, WIDTH)]
@@ -56,10 +56,16 @@ def text(found: Separation) -> str:
         more = f" and {found.n_rows - ROWS:,} more" if found.n_rows > ROWS else ""
         lines += ["", *textwrap.wrap(f"rows separated: {shown}{more}", WIDTH, subsequent_indent="  ")]
     if found.separated:
-        skip = 1 if found.kind == "complete" else 0  # no row is left for a limit fit
-        last = len(WAYS_OUT) if found.kind == "complete" and len(found.classes) == 2 else -1
-        lines += ["", "What can be fitted:", *("  " + way for way in WAYS_OUT[skip:last])]
+        lines += ["", "What can be fitted:", *("  " + way for way in _ways_out(found))]
     return "\n".join(lines)
+
+
+def _ways_out(found: Separation) -> list[str]:
+    complete, two = found.kind == "complete", len(found.classes) == 2
+    ways = [] if complete else [LIMIT]  # with every row separated, none is left for it
+    ways += [FIRTH] if two else []
+    ways.append(RIDGE)
+    return ways + ([MARGIN] if complete and two and not found.absent else [])
 
 
 def _headline(found: Separation) -> str:
