@@ -52,6 +52,7 @@ class Page:
         why = f"Proven by {s.proof()}." if proof.optimal else proof.witness.text if proof.witness is not None else ""
         more = (f"<p>{escape(advice)}</p>" if advice else "") + (f'<p class="small">{escape(why)}</p>' if why else "")
         penalty = "" if s.penalty_kind is None else f"; {s.penalty_kind} penalty, {s.penalty_words}"
+        penalty = "; Firth's penalty, intervals of the profile likelihood" if s.result.penalty.jeffreys else penalty
         lead = f"{s.columns_words}; {rows}{penalty}.{self._answers()}"
         return (
             f'<header><p class="brand">Sightline</p><h1>{escape(s.base_name)} of {escape(s.target)}</h1>'
@@ -140,7 +141,7 @@ class Page:
     def certificate(self) -> str:
         s, proof = self.summary, self.summary.result.certificate
         facts = [("Verdict", f"{proof.verdict.name}: {proof.verdict.sentence}")]
-        what = "mean loss" if s.penalty_kind is None else "mean loss + penalty"
+        what = "mean loss" if s.penalty_kind is None and not s.result.penalty.jeffreys else "mean loss + penalty"
         facts.append(("Objective", f"{proof.value:.10g} ({what})"))
         if proof.optimal:
             facts.append(("No weights go below", f"{proof.lower_bound:.10g}"))
