@@ -107,7 +107,7 @@ class DenseDesign:
         if dtype == torch.float32:
             step = gram_rows(self.p)
         else:
-            step = self.n if d is None and self.dtype == dtype else max(self.block_rows, 4 * self.p)
+            step = max(self.n, 1) if d is None and self.dtype == dtype else max(self.block_rows, 4 * self.p)
         root = None if d is None else d.sqrt().to(dtype)[:, None]
         own = self.ranges(min(step, 64)) if self.p < MOST_SUMS else [slice(0, self.n)]
         return sum_of(each(lambda rows: self._gram_of_rows(rows, step, root, dtype), own))

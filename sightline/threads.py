@@ -67,6 +67,8 @@ def over_rows(elements: int) -> Iterator[None]:
 def ranges(n: int, elements: int, multiple: int = 1) -> list[slice]:
     """The rows 0..n in consecutive ranges, one a thread, their ends multiples of ``multiple``."""
     count = torch.get_num_threads() if _state.inside and elements >= LARGE else 1
+    if count == 1:
+        return [slice(0, n)]
     blocks = -(-n // multiple)
     ends = [min(n, multiple * (blocks * i // count)) for i in range(count + 1)]
     return [slice(a, b) for a, b in zip(ends, ends[1:]) if b > a]

@@ -35,6 +35,14 @@ def test_ranges_cover_every_row_once(n, multiple, two_threads):
     assert threads.ranges(n, threads.LARGE) == [slice(0, n)], "one range where no fit is in progress"
 
 
+def test_no_rows_have_products_too():
+    design = DenseDesign(torch.zeros((0, 3), dtype=torch.float64))
+    assert design.scores(torch.ones(3, dtype=torch.float64)).shape == (0,)
+    assert torch.equal(design.adjoint(torch.zeros(0, dtype=torch.float64)), torch.zeros(3, dtype=torch.float64))
+    for d in (None, torch.zeros(0, dtype=torch.float64)):
+        assert torch.equal(design.gram(d), torch.zeros((3, 3), dtype=torch.float64))
+
+
 def test_blas_has_one_thread_within_and_its_own_number_after():
     before = blas_threads()
     with threads.over_rows(threads.LARGE):
