@@ -147,6 +147,9 @@ def implicit_bias(result: Training | Recipe, X: Any = None, y: Any = None, *, in
     Source: see ``ImplicitBias.theory.sources``; S. Gunasekar et al., "Characterizing implicit bias in terms of
     optimization geometry", ICML 2018, for the norm of each method.
     """
+    if not isinstance(result, Recipe | Training):
+        kind = type(result).__name__
+        raise ValueError(f"implicit_bias takes what sl.train gave, or a Recipe with X and y, not {kind}.")
     recipe = result if isinstance(result, Recipe) else result.recipe
     name, settings = _optimizer(result, recipe)
     minimised = _of_recipe(recipe, X, y, intercept) if isinstance(result, Recipe) else _of_training(result)
@@ -156,9 +159,9 @@ def implicit_bias(result: Training | Recipe, X: Any = None, y: Any = None, *, in
             f"the {objective.loss} loss does not fade like an exponential: its training ends at an optimum or stops"
             " when no row has a loss, so no direction is implied. implicit_bias is for logistic loss and cross-entropy."
         )
-    n = objective.data.n
-    whole = isinstance(result, Recipe) or result.X is not None
-    batches = recipe.batch_size is not None and recipe.batch_size < n if whole else True
+    batches = recipe.batch_size is not None and recipe.batch_size < objective.data.n
+    if isinstance(result, Training):
+        batches = batches or result.n_iter > recipe.epochs  # those of a DataLoader
     theory = theory_of(name, settings, batches)
     now = None if isinstance(result, Recipe) else _flat(result.weight, result.bias, objective.intercept)
     taken = 0 if isinstance(result, Recipe) else result.n_iter
@@ -316,9 +319,6 @@ def _optimizer(result: Training | Recipe, recipe: Recipe) -> tuple[str, dict[str
 
 
 def _of_training(result: Training) -> Minimised:
-    if not isinstance(result, Training):
-        kind = type(result).__name__
-        raise ValueError(f"implicit_bias takes what sl.train gave, or a Recipe with X and y, not {kind}.")
     if result.minimised is None:
         raise ValueError(f"no direction is known for this training: {result.sentence}")
     return result.minimised

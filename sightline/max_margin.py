@@ -83,13 +83,14 @@ def maximum_margin(
     distance = float(np.sqrt(corral.w @ corral.w))
     margin: Margin | None = None
     bounds = Bounds(-math.inf, math.inf, 0.0)
-    if distance > 0:
+    found = exact_overlap(rows, signs, corral.rows, corral.a, intercept) if distance <= TOUCHING else None
+    if found is None and distance > 0:
         corral, margin = settle(rows, signs, hulls, corral, intercept)
         if margin is None or not (margin.multipliers > 0).all():
             margin = _unrefined(rows, signs, corral, intercept)
         bounds = prove(rows, signs, corral.rows, margin, intercept)
     if margin is None or (distance <= TOUCHING and not bounds.least > 0):
-        _refuse(rows, signs, corral, intercept, classes, numbers)
+        _refuse(rows, signs, corral, intercept, classes, numbers, found)
     assert margin is not None
     return _told(margin, bounds, corral, unit, tol)
 
@@ -121,10 +122,13 @@ def _unrefined(X: Floats, t: Floats, corral: Corral, free: bool) -> Margin:
 
 
 def _refuse(
-    X: Floats, t: Floats, corral: Corral, free: bool, classes: tuple[Any, Any], numbers: Indices | None
+    X: Floats, t: Floats, corral: Corral, free: bool, classes: tuple[Any, Any], numbers: Indices | None,
+    found: Overlap | None,
 ) -> None:
-    """Raise OverlapError unless the classes are separable after all, by less than float64 can show."""
-    found: Overlap | None = exact_overlap(X, t, corral.rows, corral.a, free)
+    """Raise OverlapError, which says so if the classes are separable after all, by less than float64 can show.
+
+    found : the overlap, where it is proven.
+    """
     separable = False
     if found is None:
         data = Data(as_design(torch.from_numpy(X)), torch.from_numpy(t), None, None, classes, None)
