@@ -106,3 +106,23 @@ def test_weights_count_rows():
     b = sl.fit(X[repeated], y[repeated], subject_to=[sl.recall(where=group[repeated]) >= 0.9], **asked)
     assert a.constraints.proxy.value == pytest.approx(b.constraints.proxy.value, rel=1e-9)
     assert a.constraints.proxy.rates == pytest.approx(b.constraints.proxy.rates)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge", "squared_hinge"])
+def test_separable_rows(loss):
+    """The loss can be made as small as one likes, or vanishes: no loss is negative, so the gap is the value at most."""
+    X, y = noisy(0, 30, 0, columns=10)
+    q = problem_of(X, y, [sl.recall() >= 0.9, sl.precision() >= 0.9], loss)
+    solved = optimum(q.losses, q.budgets).solved
+    assert 0 <= solved.gap <= solved.value < 1e-5
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge", "squared_hinge"])
+def test_scales_of_columns_change_nothing(loss):
+    X, y = noisy(5, 120, 24, columns=5)
+    scale = np.array([1e-7, 1e-3, 1.0, 1e4, 1e8])
+    asked = {"loss": loss, "subject_to": [sl.recall() >= 0.9], "delta": None, "time_limit": 0, "warn": False}
+    a, b = sl.fit(X, y, **asked).constraints, sl.fit(X * scale + 10 * scale, y, **asked).constraints
+    assert b.proxy.value == pytest.approx(a.proxy.value, rel=1e-8)
+    assert b.proxy.gap <= 1e-8
+    assert b.multipliers == pytest.approx(a.multipliers, rel=1e-4)

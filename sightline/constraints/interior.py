@@ -18,7 +18,7 @@ from sightline.constraints.program import Array, Program
 
 MOST_STEPS = 80
 TINY = 1e-250
-FAR = 4.0  # most that a step may change a score of a logistic loss
+FAR = 4.0  # most that a step may change a score of a logistic loss, or half of the largest score
 
 
 @dataclass
@@ -225,7 +225,8 @@ class _State:
         if q.share is not None:
             # The logistic loss's curvature holds over a few units of the score, no further.
             furthest = float(np.abs(q.matrix.apply(dw)).max())
-            primal = dual = min(primal, FAR / max(furthest, FAR))
+            most = max(FAR, 0.5 * float(np.abs(z).max()))
+            primal = dual = min(primal, most / max(furthest, most))
         at.w = at.w + primal * dw
         at.u, at.slack = at.u + primal * du, at.slack + primal * dslack
         at.spare, at.over = at.spare + primal * dspare, at.over + primal * dover

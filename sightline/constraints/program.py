@@ -15,7 +15,6 @@ Any multipliers give a lower bound (``lower_bound``), which is what certificates
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -165,10 +164,19 @@ class Program:
         """A number below every value of the program, from multipliers of the pieces (m,) and the budgets (K,).
 
         They are moved into their bounds and, by a least-squares step weighted with the room they have there, onto the
-        equations that unpenalised weights impose; a residual of the size of rounding is charged at twice the weights'
-        size.  ``w``, near the optimum, is used for that and for the logistic part's slopes.  -inf where no feasible
-        multipliers come of it.
+        equations that the weights impose; where a weight is unpenalised, a residual of the size of rounding is charged
+        at twice its size.  ``w``, near the optimum, is used for that, for the right-hand side of penalised weights, and
+        for the logistic part's slopes.  0, which nothing is below, where no feasible multipliers come of it.
         """
+        free = self.ridge == 0
+        bound = self._bound(w, alpha, lam, free)
+        if free.all():
+            return bound
+        # Weak penalties punish a residual as hard as none does, strong ones better stay out of the least squares.
+        return max(bound, self._bound(w, alpha, lam, np.ones_like(free)))
+
+    def _bound(self, w: Array, alpha: Array, lam: Array, met: Array) -> float:
+        """``lower_bound`` with the equations of the weights in ``met`` met by the step, (p + 1,) booleans."""
         lam = np.clip(lam, 0.0, self.price)
         cap = self.cost + lam @ self.uses
         top = np.where(self.bend > 0, np.inf, cap)
@@ -181,13 +189,14 @@ class Program:
             wrong = np.exp(-np.logaddexp(0.0, self.label * z))  # probability of the wrong label
             pull = -self.share * self.label * wrong
         free = self.ridge == 0
+        wanted = -self.ridge * w
         residual = self._residual(alpha, pull)
         for _ in range(4):
             size = self._sizes(alpha, pull)
-            if not (np.abs(residual[free]) > ROUNDING * size[free]).any():
+            if not (np.abs(residual - wanted) > ROUNDING * size)[met].any():
                 break
             room = np.minimum(alpha, np.where(np.isfinite(top), top - alpha, alpha))
-            moved, change = self._moved(alpha, room, pull, residual, free)
+            moved, change = self._moved(alpha, room, pull, residual - wanted, met)
             alpha = np.clip(moved, 0.0, top)
             if self.share is not None:
                 assert self.label is not None
@@ -195,7 +204,7 @@ class Program:
             residual = self._residual(alpha, pull)
         size = self._sizes(alpha, pull)
         if (np.abs(residual[free]) > 16 * ROUNDING * size[free]).any():
-            return -math.inf
+            return 0.0
         if self.share is not None:
             assert self.label is not None and isinstance(pull, np.ndarray)
             q = np.minimum(np.abs(pull) / self.share, 1.0)
@@ -207,7 +216,7 @@ class Program:
             beyond = np.maximum(alpha - cap, 0.0)
             bound -= float((beyond**2 / np.where(self.bend > 0, 4 * self.bend, 1.0)).sum())
         bound -= 0.5 * float((residual[~free] ** 2 / self.ridge[~free]).sum())
-        return bound - 2 * float((np.abs(residual) * np.abs(w))[free].sum())
+        return max(bound - 2 * float((np.abs(residual) * np.abs(w))[free].sum()), 0.0)
 
     def _residual(self, alpha: Array, pull: Array | float) -> Array:
         """[X, 1]' of (the logistic slopes - side alpha), (p + 1,)."""
@@ -221,7 +230,7 @@ class Program:
         return np.sqrt(np.diag(self.matrix.gram(weight)) * weight.sum())
 
     def _moved(
-        self, alpha: Array, room: Array, pull: Array | float, residual: Array, free: Array
+        self, alpha: Array, room: Array, pull: Array | float, residual: Array, met: Array
     ) -> tuple[Array, Array]:
         """Multipliers and slopes moved towards a residual of zero."""
         square = room * room
@@ -231,10 +240,12 @@ class Program:
             assert isinstance(pull, np.ndarray)
             slack = np.minimum(np.abs(pull), self.share - np.abs(pull)) ** 2
             weight = weight + slack
-        gram = self.matrix.gram(weight)[np.ix_(free, free)]
-        scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+        gram = self.matrix.gram(weight)[np.ix_(met, met)]
+        diagonal = np.diag(gram)
+        scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        right = np.where(diagonal > 0, residual[met] / scale, 0.0)
         step = np.zeros(len(residual))
-        step[free] = np.linalg.lstsq(gram / scale / scale[:, None], residual[free] / scale, rcond=1e-13)[0] / scale
+        step[met] = np.linalg.lstsq(gram / scale / scale[:, None], right, rcond=1e-13)[0] / scale
         along = self.matrix.apply(step)
         return alpha + square * self.side * along[self.row], pull - slack * along
 
