@@ -159,3 +159,30 @@ def test_picture_of_the_frontier():
     assert [handle.get_text() for handle in axes.get_legend().get_texts()].count("chosen") == 1
     with pytest.raises(sl.show.PictureError, match="has no frontier"):
         sl.show.frontier([1, 2])
+
+
+def test_without_an_intercept_a_row_of_zeros_is_negative():
+    """Its score is zero whatever the weights, which predicts the first class: that is no contradiction."""
+    X = np.array([[0.0, 0.0], [1.0, 0.2], [0.8, -0.1], [-1.0, 0.3], [0.4, 0.1], [-0.3, -0.4]])
+    y = np.array([0, 1, 1, 0, 0, 1])
+    asked = [sl.false_positive_rate() <= 0.4, sl.recall() >= 0.6]
+    result = sl.fit(X, y, loss="hinge", fit_intercept=False, subject_to=asked, delta=None)
+    assert result.certificate.optimal and float(result.bias) == 0.0
+    predicted = result.predict(X) == 1
+    assert predicted[y == 0].mean() <= 0.4 and predicted[y == 1].mean() >= 0.6
+
+
+def test_ctrl_c_keeps_the_best():
+    X, y = noisy(1, 300, 60)
+    q = problem_of(X, y, [sl.recall() >= 0.9])
+    calls = []
+
+    def report(line):
+        calls.append(line)
+        if len(calls) > 30:
+            raise KeyboardInterrupt
+        return False
+
+    outcome = search(q.losses, q.budgets, [solve(q.losses.free()).w], seconds=100.0, report=report)
+    assert outcome.stopped == "interruption" and q.budgets.kept(q.losses.matrix.apply(outcome.w) > 0)
+    assert outcome.bound <= 0.6663074080 <= outcome.value + 1e-7

@@ -27,6 +27,7 @@ from sightline.constraints.search import Incumbent
 Report = Callable[[str], bool]
 CLOSED = 1e-7  # relative gap at which the search is over: the accuracy of the relaxations' own bounds
 SEARCH_EVERY, SEARCH_STEPS = 40, 4  # nodes between two searches for a better solution, and exchanges in each
+INTERRUPTION = "interruption"
 ON_EDGE = 1e-7  # scores of this size are on the threshold
 
 
@@ -86,12 +87,15 @@ def search(
     """
     begun = time.perf_counter()
     best = Incumbent(losses, budgets, begun + seconds)
-    for w in starts:
-        best.thresholds(w)
-        if not best.late:
-            best.improve(w)
     tree = _Tree(losses, budgets, best)
-    stopped = tree.run(begun, seconds, report, most)
+    try:
+        for w in starts:
+            best.thresholds(w)
+            if not best.late:
+                best.improve(w)
+        stopped = tree.run(begun, seconds, report, most)
+    except KeyboardInterrupt:  # the bound is that of before the node at hand was taken
+        stopped = INTERRUPTION
     return Exact(best.w, best.value, tree.bound, tree.nodes, time.perf_counter() - begun, stopped)
 
 
@@ -105,7 +109,7 @@ class _Tree:
         self.open: list[tuple[float, int, _Node]] = []
         self.order = itertools.count()
         self.nodes = 0
-        self.unsettled = np.inf  # the least bound of a node that could neither be split nor closed
+        self.unsettled = np.inf  # the least bound of all nodes that were left: too near the best, or not to be split
         self.bound = -np.inf
 
     def run(self, begun: float, seconds: float, report: Report | None, most: int) -> str:
@@ -117,7 +121,7 @@ class _Tree:
         again = SEARCH_EVERY
         while self.open:
             self.bound = min(self.open[0][0], self.unsettled)
-            if self._enough(self.bound):
+            if self._near(self.bound):
                 self.bound = min(self.bound, self.best.value)
                 return ""
             if time.perf_counter() - begun > seconds:
@@ -125,7 +129,7 @@ class _Tree:
             if self.nodes >= most:
                 return f"{most} nodes"
             if report is not None and report(self._line()):
-                return "interruption"
+                return INTERRUPTION
             _, _, node = heapq.heappop(self.open)
             if self.nodes >= again:
                 again = self.nodes + SEARCH_EVERY
@@ -138,8 +142,15 @@ class _Tree:
         best = f"{self.best.value:.6g}" if self.best.w is not None else "none yet"
         return f"true rates: node {self.nodes} · best {best} · proven above {self.bound:.6g}"
 
-    def _enough(self, bound: float) -> bool:
+    def _near(self, bound: float) -> bool:
         return self.best.w is not None and bound >= self.best.value - CLOSED * max(abs(self.best.value), 1e-12)
+
+    def _enough(self, bound: float) -> bool:
+        """Whether a node of this bound may be left: nothing in it is better than the best by more than is promised."""
+        if self._near(bound):
+            self.unsettled = min(self.unsettled, bound)
+            return True
+        return False
 
     def _add(self, side: Array, given: Array, least: float, start: Array | None = None) -> None:
         """Solve the node and keep it if it may hold something better."""
@@ -254,7 +265,10 @@ class _Tree:
         self.best.hold(rows, np.where(h[rows], 1.0, -1.0))
         if self._enough(bound):
             return True
-        return bool(self.best.value <= node.solved.value + 1e-6 * abs(node.solved.value))
+        if self.best.value <= node.solved.value + 1e-6 * abs(node.solved.value):
+            self.unsettled = min(self.unsettled, bound)
+            return True
+        return False
 
     def _impossible(self, node: _Node) -> bool:
         """Whether the node's rows are proven not to lie strictly on their sides under any weights."""

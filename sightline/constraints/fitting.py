@@ -134,11 +134,8 @@ def _search(
     seconds = SECONDS if time_limit is None else time_limit
     if time_limit is None and design.n * design.p > LARGE:
         seconds = 0.0
-    try:
-        found = exact_search.search(problem.losses, problem.budgets, starts, seconds=seconds, report=talk.stage)
-    except KeyboardInterrupt:
-        talk.stopped = True
-        found = exact_search.search(problem.losses, problem.budgets, starts, seconds=0.0)
+    found = exact_search.search(problem.losses, problem.budgets, starts, seconds=seconds, report=talk.stage)
+    talk.stopped = talk.stopped or found.stopped == exact_search.INTERRUPTION
     # The optimum without constraints, and where it is known nothing else, bounds every solution.
     if found.bound < free.bound:
         found = replace(found, bound=free.bound)

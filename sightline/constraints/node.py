@@ -28,12 +28,15 @@ def relaxed(
 
 
 def separable(losses: Losses, rows: Array, side: Array) -> tuple[bool, Solved]:
-    """Whether some weights put all ``rows`` strictly on their ``side``; proven where not (a bound above zero)."""
+    """Whether some weights put all ``rows`` on their ``side``, z > 0 or z <= 0; proven where not (a bound above zero).
+
+    By scaling the weights z > 0 may be z >= 1.
+    """
     from sightline.constraints.program import Program
 
     zeros = np.zeros(len(rows))
     q = Program(
-        losses.matrix, rows, side, np.ones(len(rows)), np.full(len(rows), 1.0 / len(rows)), zeros,
+        losses.matrix, rows, side, np.where(side > 0, 1.0, 0.0), np.full(len(rows), 1.0 / len(rows)), zeros,
         np.zeros((0, len(rows))), np.zeros(0), np.zeros(len(losses.ridge)),
     )  # fmt: skip
     found = solve(q, tol=1e-6, above=1e-9)
