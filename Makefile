@@ -49,8 +49,10 @@ demo: $(STAMP)
 	$(BIN)/sightline fit $(DEMO_DATA) --target $(DEMO_TARGET) --out $(DEMO_OUT)
 	$(BIN)/sightline tour --short
 
+# Two processes, each with one thread: threads of both would wait for each other's cores.
+JOBS ?= 2
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 docs-test: $(STAMP)
 	$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
