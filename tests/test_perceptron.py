@@ -60,7 +60,7 @@ def test_averaged_weights_are_the_mean_over_all_rows_visited():
     np.testing.assert_allclose(np.append(model.coef_[0], model.intercept_), total / (7 * 70), rtol=1e-10)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), gap=st.sampled_from([0.3, 0.05]), shuffle=st.booleans(), intercept=st.booleans())
 def test_mistakes_are_within_the_bound(seed, gap, shuffle, intercept):
     rng = np.random.default_rng(seed)
