@@ -186,3 +186,21 @@ def test_ctrl_c_keeps_the_best():
     outcome = search(q.losses, q.budgets, [solve(q.losses.free()).w], seconds=100.0, report=report)
     assert outcome.stopped == "interruption" and q.budgets.kept(q.losses.matrix.apply(outcome.w) > 0)
     assert outcome.bound <= 0.6663074080 <= outcome.value + 1e-7
+
+
+@pytest.mark.parametrize("seed", [2, 4, 32, 56])
+def test_infeasible_against_all_lines(seed):
+    """In the plane every prediction of a linear model is that of a line through two rows, these on either side."""
+    from itertools import combinations, product
+
+    X, y = noisy(seed, 30, 5, columns=2)
+    q = problem_of(X, y, [sl.recall() >= 0.9, sl.false_positive_rate() <= 0.15])
+    possible = False
+    for i, j in combinations(range(30), 2):
+        along = X[j] - X[i]
+        z = (X - X[i]) @ np.array([-along[1], along[0]])
+        for sign, a, b in product((1, -1), (False, True), (False, True)):
+            h = sign * z > 0
+            h[[i, j]] = a, b
+            possible |= q.budgets.kept(h)
+    assert found(q).infeasible is not possible
