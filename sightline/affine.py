@@ -260,7 +260,7 @@ def _is_end(scores: Tensor, outputs: Tensor, tolerance: float) -> bool:
     """Whether the outputs are what a last sigmoid or softmax, or its logarithm, makes of the scores."""
     ends: list[Callable[[Tensor], Tensor]] = [lambda z: F.softmax(z, 1), lambda z: F.log_softmax(z, 1)]
     if scores.shape[1] == 1:
-        ends = [lambda z: F.sigmoid(z), lambda z: F.logsigmoid(z)]
+        ends = [torch.sigmoid, F.logsigmoid]
     return any(torch.allclose(end(scores), outputs, rtol=tolerance, atol=tolerance) for end in ends)
 
 
