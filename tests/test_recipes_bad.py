@@ -209,3 +209,29 @@ def test_a_loss_that_mixes_rows_on_purpose_is_no_error():
     training = sl.train(linear(), (X, Y), ranking, sl.Recipe(lr=0.1, epochs=3))
     assert training.certificate is None
     assert training.n_iter == 3
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf")])
+def test_a_learning_rate_that_is_no_number_is_refused(rate):
+    with pytest.raises(ValueError, match="a learning rate is a finite number"):
+        sl.train(linear(), (X, Y), BCE, sl.Recipe(lr=rate))
+
+
+def test_a_recipe_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"recipe is a dict; give sl\.Recipe"):
+        sl.train(linear(), (X, Y), BCE, {"lr": 0.1})
+
+
+class Pair(nn.Linear):
+    def forward(self, x):
+        return super().forward(x), 1
+
+
+def test_a_module_that_returns_a_pair_is_named():
+    with pytest.raises(ValueError, match="cannot take what the module returns, a tuple"):
+        sl.train(Pair(4, 1), (X, Y), BCE)
+
+
+def test_one_step_is_one():
+    training = sl.train(linear(), (X, Y), BCE, callback=lambda moment: True, certify=False)
+    assert training.sentence.startswith("Stopped after 1 step (")

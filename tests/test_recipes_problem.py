@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
+from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset, WeightedRandomSampler
 
 import sightline as sl
 from sightline.recipes.recognised import recognise
@@ -301,6 +301,25 @@ def test_rows_that_a_sampler_draws_more_often_count_more():
     assert torch.allclose(training.optimum.weight, best.weight, atol=1e-8)
     assert training.minimised.factor == pytest.approx(1.0)
     assert "rows weighted" in training.sentence
+
+
+@pytest.mark.parametrize("options", [{"drop_last": True}, {"sampler": SubsetRandomSampler(range(70))}])
+def test_rows_that_no_epoch_visits_are_no_part_of_the_problem(options):
+    X, y = rows()
+    loader = DataLoader(TensorDataset(X, y), batch_size=35, **options)
+    visited = len(X) - len(X) % 35 if "drop_last" in options else 70
+    assert visited < len(X)
+    training = sl.train(linear(), loader, nn.BCEWithLogitsLoss(), sl.Recipe(lr=0.1, epochs=2))
+    best = sl.fit(X[:visited], y[:visited], loss="logistic")
+    assert torch.allclose(training.optimum.weight, best.weight, atol=1e-7)
+    assert training.rows == visited
+
+
+def test_groups_of_unlike_decoupled_decay_have_no_common_bound():
+    X, y = rows()
+    recipe = sl.Recipe("adamw", lr=0.01, weight_decay={"weight": 0.1, "bias": 0.3}, epochs=2)
+    training = sl.train(linear(), (X, y), nn.BCEWithLogitsLoss(), recipe)
+    assert "at most 1/decay of their group" in training.sentence
 
 
 SAID = {

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, WeightedRandomSampler
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    SequentialSampler,
+    Subset,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
 from sightline.data import DataError
 from sightline.recipes.recipe import Recipe
@@ -41,7 +49,8 @@ class Batches:
         raise NotImplementedError
 
     def all_rows(self) -> tuple[Tensor, Tensor] | None:
-        """All rows in their own order, without disturbing random numbers; None where they cannot be had."""
+        """All rows that are trained on, in their own order, without disturbing random numbers; None where they cannot
+        be had."""
         raise NotImplementedError
 
 
@@ -104,10 +113,22 @@ class LoaderBatches(Batches):
                 raise DataError(f"a batch of the DataLoader has {what}; it must be a pair (X, y).")
             yield batch[0], batch[1]
 
+    def _visited(self) -> Sequence[int] | None:
+        """The rows that an epoch visits, where by its sampler there are others that none ever does."""
+        sampler, batch = self.loader.sampler, self.loader.batch_size
+        if isinstance(sampler, SubsetRandomSampler):
+            return [int(i) for i in sampler.indices]
+        if isinstance(sampler, SequentialSampler) and self.loader.drop_last and batch is not None and self.rows:
+            return range(self.rows - self.rows % batch)
+        return None
+
     def all_rows(self) -> tuple[Tensor, Tensor] | None:
         dataset = self.loader.dataset
         if isinstance(dataset, IterableDataset):
             return None
+        visited = self._visited()
+        if visited is not None:
+            dataset = Subset(dataset, visited)
         with torch.random.fork_rng():
             plain: DataLoader[Any] = DataLoader(
                 dataset, batch_size=1024, collate_fn=self.loader.collate_fn, generator=torch.Generator()

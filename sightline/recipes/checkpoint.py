@@ -62,7 +62,8 @@ class Checkpoints:
         tensors: dict[str, Tensor] = {}
         values = {
             "epoch": epoch, "number": number, "steps": job.steps, "seconds": time.perf_counter() - job.begun,
-            "epoch_sum": job.epoch_sum, "state": list(job.state), "optimizer": job.optimizer.state_dict(),
+            "epoch_sum": job.epoch_sum, "value": job.value, "state": list(job.state),
+            "optimizer": job.optimizer.state_dict(),
             "scheduler": None if job.scheduler is None else job.scheduler.state_dict(),
             "at_epoch": self.at_epoch, "now": random_state(job.batches), "rule": job.trace.rule,
             "trace": {name: torch.tensor(getattr(job.trace, name), dtype=torch.float64) for name in LISTS},
@@ -96,6 +97,7 @@ class Checkpoints:
         if job.scheduler is not None:
             job.scheduler.load_state_dict(values["scheduler"])
         job.steps, job.done, job.epoch_sum = values["steps"], (values["epoch"], values["number"]), values["epoch_sum"]
+        job.value = values["value"]
         job.begun = time.perf_counter() - values["seconds"]
         trace = job.trace
         for name in LISTS:

@@ -118,7 +118,7 @@ class CheckedLoss:
                 )
         try:
             value = self.function(out, y)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(_no_loss(what, out, y, error)) from error
         if not isinstance(value, Tensor):
             raise ValueError(f"{what} returns {type(value).__name__}, not a tensor: PyTorch cannot find its gradient.")

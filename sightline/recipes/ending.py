@@ -142,12 +142,13 @@ def _certificate(minimised: Minimised, linear: LinearMap, job: Job) -> Certifica
 
 
 def _early(job: Job) -> str:
+    steps = "1 step" if job.steps == 1 else f"{job.steps:,} steps"
     if job.stopped.startswith("diverged"):
         return (
             f"The training {job.stopped}: {job.detail} The weights are the last finite ones,"
-            f" after {job.steps:,} steps."
+            f" after {steps}."
         )
-    return f"Stopped after {job.steps:,} steps ({job.stopped}). {job.detail}".rstrip() if job.stopped else ""
+    return f"Stopped after {steps} ({job.stopped}). {job.detail}".rstrip() if job.stopped else ""
 
 
 def _meaning(certificate: Certificate, minimised: Minimised, job: Job) -> str:

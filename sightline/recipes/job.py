@@ -54,6 +54,7 @@ class Job:
     steps : taken so far.  stopped, detail : why it ended early, in a word and in a sentence.
     begun : when it started, by ``time.perf_counter``, less what it took before it was resumed.  seconds : what it took.
     columns : names of X's columns.  epoch_sum : losses of the epoch's batches so far, added up.
+    value : loss on the last batch.
     """
 
     module: nn.Module
@@ -79,6 +80,7 @@ class Job:
     columns: tuple[str, ...] | None = None
     seconds: float = 0.0
     epoch_sum: float = 0.0
+    value: float = math.nan
 
     @property
     def state(self) -> list[Tensor]:

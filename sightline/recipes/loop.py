@@ -37,7 +37,6 @@ class Loop:
         self.job = job
         self.kept = Kept([p.detach() for p in job.module.parameters()])
         self.within = False  # a step is being taken
-        self.value = math.nan  # loss on the last batch
         self.batch: Batch | None = None
         self.epoch, self.number = job.done
         self.buffered = next(job.module.buffers(), None) is not None
@@ -50,7 +49,7 @@ class Loop:
         try:
             self._epochs()
             if not self.kept.finite():
-                raise Diverged(self.value)
+                raise Diverged(job.value)
             if job.keeper is not None and job.stopped:
                 job.keeper.keep(job, self.epoch, self.number)
             elif job.keeper is not None:
@@ -84,7 +83,7 @@ class Loop:
                 rate = job.rate
                 kept.keep(job.steps)
                 self.within = True
-                self.value = loss = take(*batch)
+                job.value = loss = take(*batch)
                 job.steps += 1
                 self.within = False
                 job.epoch_sum += loss
@@ -146,7 +145,7 @@ class Loop:
     def _note(self, rate: float) -> None:
         job, per_epoch = self.job, self.job.batches.per_epoch
         epoch = self.epoch - 1 + (self.number / per_epoch if per_epoch else 0.0) if job.steps else 0.0
-        job.trace.record(job.steps, epoch, self.value, rate, time.perf_counter() - job.begun, self._state())
+        job.trace.record(job.steps, epoch, job.value, rate, time.perf_counter() - job.begun, self._state())
 
     def _state(self) -> State:
         """A copy of parameters and buffers; the way to the buffers is slow, and most linear modules have none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -112,6 +113,8 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         return _given(module, recipe)
     kind = optimizer_class(recipe.optimizer)
     arguments = dict(recipe.arguments)
+    if isinstance(recipe.lr, float) and not math.isfinite(recipe.lr):
+        raise ValueError(f"lr={recipe.lr}; a learning rate is a finite number, or None for the optimizer's own.")
     if recipe.lr is not None:
         arguments["lr"] = recipe.lr
     # The optimizer's own zero need not be said, so that those that know no weight decay can be used.

@@ -97,10 +97,13 @@ def _strengths(
     effect = decay.effect(optimizer)
     most = max(decays)
     if effect == decay.DECOUPLED:
+        alike = len({d for d in decays if d}) == 1
+        strength = f" {most:g}" if alike else ""
+        bound = f"1/{most:g} = {1 / most:.4g} each" if alike else "1/decay of their group"
         return (0.0, 0.0), (
-            f". {kind}'s decoupled weight decay {most:g} adds no penalty to it, and no fixed sum of loss and penalty is"
-            f" minimised: run to its end, it would minimise the loss among weights of at most 1/{most:g} ="
-            f" {1 / most:.4g} each (Xie & Li 2024), so the gap here is to the optimum without decay"
+            f". {kind}'s decoupled weight decay{strength} adds no penalty to it, and no fixed sum of loss and penalty"
+            f" is minimised: run to its end, it would minimise the loss among weights of at most {bound}"
+            " (Xie & Li 2024), so the gap here is to the optimum without decay"
         )
     if effect == decay.UNKNOWN:
         return None, f"what the weight decay of {kind} adds to the loss is not known."

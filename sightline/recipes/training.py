@@ -83,6 +83,8 @@ def train(
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}; choose one of {', '.join(map(repr, ENGINES))}.")
     recipe = Recipe() if recipe is None else recipe
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"recipe is a {type(recipe).__name__}; give sl.Recipe('sgd', lr=0.1), for example.")
     if recipe.subject_to is not None:
         from sightline.recipes.constrained import train_constrained
 
