@@ -28,6 +28,7 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(engine, "COMPILING", -math.inf)
     monkeypatch.setattr(engine, "FEWEST_COLD", 0)
+    monkeypatch.setattr(engine, "SLOWER", math.inf)  # no clock decides
     library.forget()
     yield tmp_path / "cache"
     library.forget()

@@ -25,6 +25,7 @@ def compiled_always(tmp_path_factory):
         patch.setenv("SIGHTLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(engine, "COMPILING", -math.inf)
         patch.setattr(engine, "FEWEST_COLD", 0)
+        patch.setattr(engine, "SLOWER", math.inf)  # no clock decides
         library.forget()
         yield
     library.forget()
