@@ -213,6 +213,7 @@ def test_a_loss_that_changes_is_noticed_in_the_rehearsal():
 def test_large_steps_are_left_to_pytorch(monkeypatch):
     from sightline.recipes.compiled.rehearsal import Rehearsal
 
+    monkeypatch.setattr(engine, "SLOWER", 1.0)
     monkeypatch.setattr(Rehearsal, "agrees", lambda self, plan, job: (True, 2 * self.seconds))
     X, y = rows("real", 50, 4, torch.float32)
     result = train(nn.Linear(4, 1), (X, y), nn.MSELoss(), Recipe(lr=0.1, epochs=50), engine="compiled")
