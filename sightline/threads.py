@@ -22,7 +22,6 @@ T = TypeVar("T")
 LARGE = 1_000_000  # rows · columns from which a second thread pays
 
 
-
 class _State:
     """What the fits in progress share."""
 
@@ -39,6 +38,7 @@ class _State:
 
 
 _state = _State()
+_own = threading.local()  # .busy : this thread is at work on a range, whose parts it does itself
 
 
 @contextmanager
@@ -66,7 +66,8 @@ def over_rows(elements: int) -> Iterator[None]:
 
 def ranges(n: int, elements: int, multiple: int = 1) -> list[slice]:
     """The rows 0..n in consecutive ranges, one a thread, their ends multiples of ``multiple``."""
-    count = torch.get_num_threads() if _state.inside and elements >= LARGE else 1
+    alone = not _state.inside or elements < LARGE or getattr(_own, "busy", False)
+    count = 1 if alone else torch.get_num_threads()
     if count == 1:
         return [slice(0, n)]
     blocks = -(-n // multiple)
@@ -78,8 +79,16 @@ def each(work: Callable[[slice], T], rows: list[slice]) -> list[T]:
     """``work`` of every range, in their order; the calling thread does the first."""
     if len(rows) <= 1:
         return [work(part) for part in rows]
-    others = [_executor(len(rows) - 1).submit(work, part) for part in rows[1:]]
-    first = work(rows[0])
+
+    def busy(part: slice) -> T:
+        _own.busy = True
+        try:
+            return work(part)
+        finally:
+            _own.busy = False
+
+    others = [_executor(len(rows) - 1).submit(busy, part) for part in rows[1:]]
+    first = busy(rows[0])
     return [first, *(other.result() for other in others)]
 
 

@@ -56,7 +56,7 @@ def test_what_a_sample_proves_is_true(loss, seed, away, intercept, weighted, sin
     rng = np.random.default_rng(seed + 1)
     moved = best.coef * torch.from_numpy(1 + away * rng.standard_normal(objective.p))
     weights = Weights(moved, best.intercept + (away * rng.standard_normal() if intercept else 0.0))
-    sample = Sample(objective, part, part.scores(weights, single=True))
+    sample = Sample(objective, part, weights, part.scores(weights, single=True))
     now = objective.evaluate(weights)
     gap = sample.gap(weights, now)
     assert gap >= now.value - lowest - 1e-12 * abs(lowest)
@@ -70,7 +70,7 @@ def test_a_hessian_from_afar_is_computed_anew_where_that_proves(loss):
     best, lowest = optimum(objective)
     part = sampled(objective, 5000, single=True)
     far = Weights(best.coef * 0.8, best.intercept)
-    sample = Sample(objective, part, part.scores(far, single=True))
+    sample = Sample(objective, part, far, part.scores(far, single=True))
     near = Weights(best.coef * (1 + 3e-4), best.intercept)
     now = objective.evaluate(near)
     assert now.value - lowest <= sample.gap(near, now) <= 1e-6 * now.value

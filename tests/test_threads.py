@@ -66,6 +66,25 @@ def test_each_gives_results_in_order_and_errors_as_they_are():
     assert threads.each(lambda _: threading.get_ident(), parts[:1]) == [threading.get_ident()]
 
 
+def test_a_range_is_not_divided_again(two_threads):
+    """Blocks of very many columns are large themselves: a thread that waited for another would wait for ever."""
+    X = torch.randn((64, 70_000), dtype=torch.float64)
+    design, w = DenseDesign(X), torch.randn(70_000, dtype=torch.float64)
+
+    def products(own):
+        assert threads.ranges(own.stop - own.start, threads.LARGE) == [slice(0, own.stop - own.start)]
+        return [block.scores(w) for _, block in design.blocks(within=own)]
+
+    with threads.over_rows(X.numel()):
+        assert len(design.ranges()) == 2
+        found = torch.cat([z for part in threads.each(products, design.ranges()) for z in part])
+        assert len(design.ranges()) == 2
+    torch.testing.assert_close(found, X @ w)
+    rng = np.random.default_rng(0)
+    wide = rng.standard_normal((64, 70_000)).astype(np.float32)
+    assert sl.fit(wide, rng.integers(0, 2, 64), loss="logistic", C=1e-4).certificate.optimal
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_products_are_the_same_with_two_threads(dtype, two_threads):
     generator = torch.Generator().manual_seed(0)

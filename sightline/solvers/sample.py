@@ -100,14 +100,14 @@ class Curved:
 class Sample:
     """The sample ``part`` of ``whole``, with its Hessian at weights near the optimum."""
 
-    def __init__(self, whole: Objective, part: Objective, scores: Tensor) -> None:
+    def __init__(self, whole: Objective, part: Objective, weights: Weights, scores: Tensor) -> None:
         self.whole, self.part = whole, part
         self.constant = whole.loss.self_concordance
-        self._anchor(scores)
+        self._anchor(weights, scores)
 
-    def _anchor(self, scores: Tensor) -> None:
-        """Compute the Hessian where the sample has ``scores``."""
-        self.scores = scores
+    def _anchor(self, weights: Weights, scores: Tensor) -> None:
+        """Compute the Hessian at ``weights``, where the sample has ``scores``."""
+        self.anchor, self.scores = weights, scores
         curvature = self.part.loss.curvature(scores, self.part.data.y.to(scores.dtype))
         self.at = Curved(self.whole, self.part, curvature)
         hessian = self.at.hessian
@@ -134,7 +134,7 @@ class Sample:
         gap, decrement = self._gap(gradient, drift)
         worth = decrement**2 <= 2 * FINE * abs(now.value) < 2 * gap  # what could be proven is not yet
         if worth and drift > 0.3:
-            self._anchor(scores)
+            self._anchor(weights, scores)
             if not self.at.sound:
                 return math.inf
             gap, decrement = self._gap(gradient, self._drift(scores, weights))
@@ -156,7 +156,8 @@ class Sample:
     def _drift(self, scores: Tensor, weights: Weights) -> float:
         """The largest change of a score since the Hessian was computed, times the loss's constant."""
         assert self.constant is not None
-        return self.constant * (float((scores - self.scores).abs().max()) + 2 * self._rounding(weights))
+        rounding = self._rounding(weights) + self._rounding(self.anchor)
+        return self.constant * (float((scores - self.scores).abs().max()) + rounding)
 
     def _in_ball(self, weights: Weights, now: Evaluation) -> float:
         gradient, part = now.gradient.flat(), self.part

@@ -1,7 +1,7 @@
 """Newton's method from a sample, for many more rows than columns.
 
 A fit of a few nested samples gives a start and a Hessian that are as good as the sample is large; the full data are
-then read once for each quasi-Newton step, two to four times in all.  (Compare Byrd, Chin, Neveitt & Nocedal 2011, "On
+then read once for each quasi-Newton step, two to five times in all.  (Compare Byrd, Chin, Neveitt & Nocedal 2011, "On
 the use of stochastic Hessian information in optimization methods for machine learning".)  The sample gives the proof
 as well: see ``sample``.
 """
@@ -105,7 +105,7 @@ class SampledNewton(Solver):
                 weights, now = sample_quasi_newton(held, weights, enough, factor)
             else:
                 weights, now, factor = sample_newton(held, weights, enough)
-        return Sample(objective, part, now.scores), weights
+        return Sample(objective, part, weights, now.scores), weights
 
     def _bound(self, objective: Objective, sample: Sample, weights: Weights, now: Evaluation) -> Bound:
         best = NO_BOUND
