@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ from sightline.recipes.recipe import Recipe
 Batch = tuple[Any, Any]
 
 
-class Batches:
+class Batches(abc.ABC):
     """Batches of (X, y), epoch after epoch.
 
     rows : how many there are, None where unknown.  per_epoch : batches of an epoch, None where unknown.
@@ -44,14 +45,14 @@ class Batches:
         """How often each row is drawn beside the others, (n,); None where all are alike."""
         return None
 
+    @abc.abstractmethod
     def epoch(self) -> Iterator[Batch]:
         """The batches of the next epoch."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def all_rows(self) -> tuple[Tensor, Tensor] | None:
         """All rows that are trained on, in their own order, without disturbing random numbers; None where they cannot
         be had."""
-        raise NotImplementedError
 
 
 class TensorBatches(Batches):

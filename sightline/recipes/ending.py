@@ -167,7 +167,9 @@ def _meaning(certificate: Certificate, minimised: Minimised, job: Job) -> str:
     best = minimised.solution.certificate
     proven = "" if best.optimal else "at most "
     optimum = minimised.in_own_units(best.value)
-    part = f" ({100 * gap / optimum:.3g} % of it)" if 0 < gap < 10 * optimum else ""
+    part = ""
+    if 0 < gap < 1e4 * optimum:
+        part = f" ({100 * gap / optimum:.3g} % of it)" if gap < optimum else f" ({gap / optimum:.3g} times it)"
     return f"It ended at {here:.6g}, {proven}{gap:.3g} above the optimum {optimum:.6g}{part}."
 
 
