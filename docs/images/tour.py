@@ -14,7 +14,7 @@ sys.path.insert(0, str(HERE.parent.parent / "tests"))
 
 from browser import browser  # noqa: E402 - Chromium, as the tests drive it
 
-WIDTH, HEIGHT = 900, 905
+WIDTH, HEIGHT = 900, 868
 
 with tempfile.TemporaryDirectory() as folder, browser() as chromium:
     place = Path(folder) / "two-points.html"
