@@ -189,7 +189,7 @@ def _docstring(path: Path) -> str | None:
 
 
 def _excerpts(markdown: str) -> str:
-    """Blocks of Python marked as excerpts (```py): what is marked ```python in the documentation is run by the tests."""
+    """Blocks of Python marked as excerpts (```py): what the documentation marks ```python is run by the tests."""
     return re.sub(r"^( *)```python *$", r"\1```py", markdown, flags=re.MULTILINE)
 
 

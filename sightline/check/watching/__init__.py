@@ -1,0 +1,1 @@
+"""Watching a script as it trains, through PyTorch's public hooks; nothing of what it computes is changed."""
