@@ -60,6 +60,8 @@ class _Printer:
         for note in (report.unrecovered, *report.notes):
             if note:
                 self.words([("note: ", "bold"), (sentence(note), "")], indent="  ")
+        if report.findings:
+            self.words([(f"`sightline rule {report.findings[0].rule}` says more about the first finding.", "dim")])
         if ends(report):
             self.words([(ends(report), "")])
         self.verdict(report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import textwrap
 import tokenize
 from collections import Counter
@@ -48,7 +49,13 @@ def value_of(told: Number) -> str:
     """A number alone, without what it is a number of."""
     if told.text:
         return told.text
-    return UNKNOWN if told.value is None else number(told.value, 3)
+    return UNKNOWN if told.value is None else brief(told.value, 3)
+
+
+def brief(value: float, digits: int) -> str:
+    """A number with at most so many digits: 1e−6, not 1.00e−6."""
+    shown = number(value, digits)
+    return re.sub(r"\.?0+e", "e", shown) if "." in shown else shown
 
 
 def gap_of(outcome: Outcome) -> str:
@@ -79,12 +86,18 @@ def tried_table(tried: Tried) -> tuple[list[str], list[list[str]]]:
         rows.append(("your recipe, mended", tried.after))
     if tried.optimum is not None:
         rows.append(("proven optimum" if tried.optimum.certified else "best found", tried.optimum))
-    cells = [
-        [name, UNKNOWN if o.loss is None else number(o.loss, 4), share(o.accuracy), gap_of(o)] for name, o in rows
-    ]  # fmt: skip
+    losses = distinct([o.loss for _, o in rows])
+    cells = [[name, loss, share(o.accuracy), gap_of(o)] for (name, o), loss in zip(rows, losses, strict=True)]
     header = ["", "loss", "rows right", "above the optimum"]
     kept = [0, *(k for k in (1, 2, 3) if any(row[k] != UNKNOWN for row in cells))]
     return [header[k] for k in kept], [[row[k] for k in kept] for row in cells]
+
+
+def distinct(values: Sequence[float | None]) -> list[str]:
+    """Numbers with as many digits as tell them apart, four at least and eight at most."""
+    known = {v for v in values if v is not None}
+    digits = next((d for d in range(4, 8) if len({brief(v, d) for v in known}) == len(known)), 8)
+    return [UNKNOWN if v is None else brief(v, digits) for v in values]
 
 
 def counts(findings: Sequence[Finding]) -> str:
@@ -102,7 +115,7 @@ def training_words(training: dict[str, Any]) -> str:
         value = training[key]
         if value is None or value == "" or isinstance(value, dict | list | tuple | bool):
             continue
-        shown = value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else number(float(value), 4)
+        shown = value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else brief(float(value), 4)
         form = TRAINING.get(key, f"{key.replace('_', ' ')} {{}}")
         words.append(form.removesuffix("s" if value == 1 and form.startswith("{} ") else "").format(shown))
     return sentence(", ".join(words)).replace("1 classe", "1 class")
@@ -114,7 +127,8 @@ def ends(report: Report) -> str:
     if reached is None or best is None or reached.loss is None or best.loss is None:
         return ""
     name = "proven optimum" if best.certified else "best that was found"
-    return f"The training ended at a loss of {number(reached.loss, 4)}; the {name} is {number(best.loss, 4)}."
+    ended, lowest = distinct([reached.loss, best.loss])
+    return f"The training ended at a loss of {ended}; the {name} is {lowest}."
 
 
 class Sources:
