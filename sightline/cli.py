@@ -87,6 +87,7 @@ def main() -> None:
     sightline certify MODEL data.csv            how far the model is from the best on that data
     sightline separation data.csv --target y    whether the classes are separated, and which rows
     sightline tour                              five trainings that fell short, run here and explained
+    sightline check train.py                    why this PyTorch training falls short, with what mends it
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -257,6 +258,73 @@ def tour(**options: Any) -> None:
     CASE is one of them by number or name: 1 hinge, 2 fahrenheit, 3 two-points, 4 line, 5 iris. Without it all are told.
     """
     from sightline.commands.tour import run
+
+    run(**options)
+
+
+class _BeforeScript(click.Command):
+    """A command whose own options end where the script is named: what follows is the script's, also its options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_value = {
+            name for option in self.params if isinstance(option, click.Option) and not option.is_flag
+            for name in option.opts
+        } - {"--json"}  # fmt: skip
+        ours: list[str] = []
+        rest = list(args)
+        while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
+            option = rest.pop(0)
+            # `--json train.py` must not take the script for the file: the file is given as --json=FILE.
+            ours.append("--json=-" if option == "--json" else option)
+            if option in takes_value and rest:
+                ours.append(rest.pop(0))
+            if option.startswith("-m"):
+                break
+        if rest and rest[0] != "--":
+            rest.insert(0, "--")
+        return super().parse_args(ctx, [*ours, *rest])
+
+
+@main.command(
+    cls=_BeforeScript, short_help="Why a PyTorch training falls short, with what mends it.",
+    options_metavar="[OPTIONS]",
+)  # fmt: skip
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT [ARGS]...")
+@click.option("-m", "module", metavar="MODULE", help="Check a module, as `python -m MODULE [ARGS]...` runs it.")
+@click.option("--json", metavar="[=FILE]", help="Print JSON in place of the report; with =FILE write it there beside.")
+@click.option("--html", metavar="FILE", help="Write a page with the findings and the pictures of this training.")
+@click.option("--select", multiple=True, metavar="RULE,...", help="Ask these rules alone; `sightline rule` lists them.")
+@click.option("--ignore", multiple=True, metavar="RULE,...", help="Leave these rules out.")
+@click.option("--time-limit", type=float, metavar="SECONDS", help="Stop the script after so long; say what was seen.")
+@click.option("--max-steps", type=int, metavar="N", help="Stop the script after so many optimizer steps.")
+@click.option("--every", type=int, metavar="K", help="Record one step in K whole, for long trainings.")
+@click.option("--no-try", is_flag=True, help="Do not try the mends.")
+@click.option("--quiet", is_flag=True, help="Print no report: the exit code, and the files that are asked for.")
+@click.option("--script-output", type=click.Choice(["show", "stderr", "hide"]),
+              help="What the script prints: as it is, on standard error (so with --json), or not at all.")  # fmt: skip
+@click.pass_context
+def check(ctx: click.Context, /, **options: Any) -> None:
+    """Run SCRIPT as it is, watch its training, and say what is wrong, how that was measured, and what mends it, with
+    the mend tried.
+
+    Options stand before SCRIPT; what follows it is the script's own. The script runs with its arguments, its files and
+    its folder; nothing of it is changed and nothing is sent anywhere.
+
+    Exit code 0 if the training is healthy, 1 if something is wrong with it, 2 if it could not be checked.
+    """
+    from sightline.commands.check import run
+
+    ctx.exit(run(**options))
+
+
+@main.command(short_help="What a rule of check finds, and why; the list of all.")
+@click.argument("rule", required=False)
+@click.option("--markdown", is_flag=True, help="Print Markdown, not rendered.")
+def rule(**options: Any) -> None:
+    """Print the page of RULE, a rule of `sightline check`: what it finds, why it matters, an example, what to write
+    instead, and how sure it is. Without RULE all rules are listed.
+    """
+    from sightline.commands.rule import run
 
     run(**options)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from sightline.check.drawn import Drawn
 from sightline.check.finding import Finding, Number, Outcome, Place, Report, Severity, Tried
 
 SCRIPT = '''\
@@ -88,7 +91,7 @@ def shapes(where: Place | None) -> Finding:
         where=where,
         measured=Number(10000.0, "differences that the loss averages", "(100, 1) − (100,) → (100, 100): 10,000"),
         bound=Number(100.0, "targets that there are"),
-        why="PyTorch stretches (100, 1) against (100,) to (100, 100). The best answer to that is the mean of the targets.",
+        why="PyTorch stretches (100, 1) against (100,) to (100, 100). The best answer is the mean of the targets.",
         fix="loss = criterion(model(x), y[:, None])",
     )
 
@@ -121,4 +124,41 @@ def healthy(gap: float = 2e-7) -> Report:
     return Report(
         script="train.py", verdict="", optimum=Outcome(0.25, 0.9, 1e-10, True), reached=Outcome(0.25, 0.9, gap),
         training={"rows": 100, "columns": 3, "optimizer": "Adam", "lr": 0.01, "steps": 1000},
+    )  # fmt: skip
+
+
+def line_drawn(steps: int = 5000, rows: int = 200, rate: float = 1e-6) -> Drawn:
+    """The numbers of a line that gradient descent fits to 32 + 1.8 x: slope and bias every 50th step."""
+    random = np.random.default_rng(0)
+    x = random.uniform(-500, 500, rows)
+    y = 1.8 * x + 32 + 0.3 * random.standard_normal(rows)
+    w, path, losses = np.array([0.3, -0.6]), [], []
+    for step in range(steps + 1):
+        residual = w[0] * x + w[1] - y
+        if step % 50 == 0:
+            path.append(w.copy())
+        losses.append(float(np.mean(residual**2)))
+        w = w - rate * np.array([2 * np.mean(residual * x), 2 * np.mean(residual)])
+    best = np.linalg.lstsq(np.stack([x, np.ones(rows)], 1), y, rcond=None)[1]
+    return Drawn(
+        label="gradient descent by hand, lr 1e-06", losses=losses, steps=range(steps + 1), loss="squared", X=x[:, None],
+        y=y, factor=2.0, path=np.stack(path), path_steps=range(0, steps + 1, 50), rate=rate, optimizer="vanilla",
+        optimum=float(best[0]) / rows,
+    )  # fmt: skip
+
+
+def classes_drawn(apart: float = 1.0, steps: int = 300) -> Drawn:
+    """The numbers of a logistic regression on two columns; ``apart`` 4 and more separates the classes."""
+    random = np.random.default_rng(1)
+    y = np.repeat([0, 1], 40)
+    X = random.standard_normal((80, 2)) + apart * np.stack([y, y], 1)
+    A, w, path, losses = np.c_[X, np.ones(80)], np.zeros(3), [], []
+    for _ in range(steps):
+        z = A @ w
+        path.append(w.copy())
+        losses.append(float(np.mean(np.logaddexp(0, z) - y * z)))
+        w = w - 0.5 * A.T @ (1 / (1 + np.exp(-z)) - y) / 80
+    return Drawn(
+        label="SGD, lr 0.5", losses=losses, steps=range(steps), loss="logistic", X=X, y=y, path=np.stack(path),
+        path_steps=range(steps), rate=0.5, optimizer="sgd",
     )  # fmt: skip

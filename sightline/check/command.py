@@ -112,6 +112,8 @@ def _module(name: str) -> None:
     """Looks for the module as ``python -m`` would, without importing its packages."""
     places: list[str] | None = [str(Path.cwd()), *sys.path]
     spec: ModuleSpec | None = None
+    if name.endswith(".py") or "/" in name:
+        raise CannotCheck(f"-m {name}: -m takes a module's name, package.module; for a file leave -m out")
     parts = name.split(".")
     for k, part in enumerate(parts):
         known = ".".join(parts[: k + 1])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sightline.check.drawn import Drawn
+    from sightline.show.trajectories import Trajectory
 
 
 class Severity(Enum):
@@ -106,7 +107,7 @@ class Report:
     ending : how the script ended: "finished", "error", "stopped by the time limit", "stopped by the step limit", ...
     error : last line of the traceback, where there is one.  output : what the script printed is its own; not kept here.
     notes : what could not be looked at, and why.
-    drawn : numbers for the pictures of ``--html``, where there are any; they are no part of the JSON.
+    drawn : what the pictures of ``--html`` are drawn of, where there is anything; no part of the JSON.
     """
 
     script: str
@@ -119,7 +120,7 @@ class Report:
     ending: str = "finished"
     error: str = ""
     notes: tuple[str, ...] = ()
-    drawn: Drawn | None = field(default=None, repr=False, compare=False)
+    drawn: Drawn | Trajectory | None = field(default=None, repr=False, compare=False)
 
     @property
     def healthy(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import re
 from collections.abc import Sequence
 from html import escape, unescape
@@ -151,10 +150,10 @@ def _table(table: Table) -> str:
 
 def _picture(picture: Picture) -> str:
     """Both themes; the reader's browser takes the one it shows pages in."""
-    from sightline.show import alt_text
+    from sightline.show.saving import address, alt_text
 
     drawn = {theme: picture.draw(theme) for theme in THEMES}
-    light, dark = (_image(axes) for axes in drawn.values())
+    light, dark = (address(axes) for axes in drawn.values())
     figure = _figure(drawn["light"])
     width, height = (round(100 * inches) for inches in figure.get_size_inches())
     narrow = " narrow" if width <= 640 else ""
@@ -168,25 +167,6 @@ def _picture(picture: Picture) -> str:
 
 def _figure(axes: Any) -> Any:
     return (axes[0] if isinstance(axes, tuple) else axes).figure
-
-
-def _image(axes: Any) -> str:
-    """The figure as the address of an SVG, or of a PNG where that is smaller."""
-    import matplotlib
-
-    figure = _figure(axes)
-    found = {}
-    for kind, name in (("svg", "svg+xml"), ("png", "png")):
-        buffer = io.BytesIO()
-        # The one setting of matplotlib that no argument reaches, for names in the file that do not change between runs.
-        with matplotlib.rc_context({"svg.hashsalt": "sightline"}):
-            figure.savefig(
-                buffer, format=kind, dpi=200, facecolor=figure.get_facecolor(),
-                metadata={"Date": None} if kind == "svg" else None,
-            )  # fmt: skip
-        found[name] = buffer.getvalue()
-    name, smallest = min(found.items(), key=lambda pair: len(pair[1]))
-    return f"data:image/{name};base64,{base64.b64encode(smallest).decode()}"
 
 
 def _replay(replay: Replay) -> str:
