@@ -4,7 +4,7 @@ import torch.optim as optim
 from sklearn.datasets import make_blobs
 from sklearn.model_selection import train_test_split
 
-X, y = make_blobs(n_samples=450, centers=3, n_features=4, cluster_std=4.5, random_state=7)
+X, y = make_blobs(n_samples=450, centers=3, n_features=4, cluster_std=8.0, random_state=7)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 X_train = torch.FloatTensor((X_train - X.mean(0)) / X.std(0))
 X_test = torch.FloatTensor((X_test - X.mean(0)) / X.std(0))
