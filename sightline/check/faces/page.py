@@ -13,6 +13,7 @@ from sightline.check.faces.words import (
     Sources,
     counts,
     ends,
+    opened,
     plain,
     sentence,
     training_words,
@@ -68,7 +69,7 @@ def _header(report: Report, name: str) -> str:
     more = "".join(f"<p>{escape(fact)}</p>" for fact in facts)
     return (
         f'<header><p class="brand">Sightline · check</p><h1>{escape(name)}</h1>{lead}'
-        f'<div class="verdict{kind}"><p><b>{mark} {escape(words[:1].upper() + words[1:])}</b></p>{more}</div></header>'
+        f'<div class="verdict{kind}"><p><b>{mark} {_code_words(opened(words))}</b></p>{more}</div></header>'
     )
 
 
@@ -77,7 +78,7 @@ def _summary(report: Report) -> str:
     if len(report.findings) < 2:
         return ""
     items = "".join(
-        f'<li><a href="#finding-{k}">{_badge(f.severity)}<span>{_code_words(sentence(f.what))}</span></a></li>'
+        f'<li><a href="#finding-{k}">{_badge(f.severity)}<span>{_code_words(opened(sentence(f.what)))}</span></a></li>'
         for k, f in enumerate(report.findings, 1)
     )
     return f'<nav aria-label="Findings"><ol>{items}</ol></nav>'
@@ -91,7 +92,7 @@ def _finding(k: int, finding: Finding, sources: Sources) -> str:
     what = sentence(finding.what)
     parts = [
         f'<p class="kind">{_badge(finding.severity)}<code>{escape(finding.rule)}</code></p>',
-        f"<h2>{_code_words(what[:1].upper() + what[1:])}</h2>",
+        f"<h2>{_code_words(opened(what))}</h2>",
     ]
     if finding.where is not None:
         parts.append(_place(finding.where, finding.others, sources))
@@ -113,10 +114,16 @@ def _place(place: Place, others: Sequence[Place], sources: Sources) -> str:
     where = f'<p class="where"><b>{escape(plain(place.file))}:{place.line}</b>{inside}{also}</p>'
     rows = "".join(
         f'<span class="line{" meant" if code.meant else ""}"><span class="at">{code.line}</span>'
-        f"<span>{escape(code.text, quote=False) or ' '}</span></span>"
+        f"<span>{_indented(code.text)}</span></span>"
         for code in sources.excerpt(place)
     )
     return where + (f'<pre class="excerpt" tabindex="0">{rows}</pre>' if rows else "")
+
+
+def _indented(code: str) -> str:
+    """A line of code whose indent is not underlined."""
+    body = code.lstrip()
+    return f"{' ' * (len(code) - len(body))}<u>{escape(body, quote=False)}</u>"
 
 
 def _numbers(finding: Finding) -> str:
@@ -159,12 +166,15 @@ def _pictures(pictures: Sequence[Drawing]) -> str:
         f'<img src="{p.light}" width="{p.width}" height="{p.height}" alt="{escape(p.alternative)}"></picture></figure>'
         for p in pictures
     )
-    return f'<section class="pictures"><h2>This training</h2><div>{figures}</div></section>' if figures else ""
+    if not figures:
+        return ""
+    kind = ' class="several"' if len(pictures) > 1 else ""
+    return f'<section class="pictures"><h2>This training</h2><div{kind}>{figures}</div></section>'
 
 
 def _notes(notes: Sequence[str]) -> str:
     items = "".join(f"<li>{_code_words(sentence(note))}</li>" for note in notes if note)
-    return f"<section><h2>What was not looked at</h2><ul>{items}</ul></section>" if items else ""
+    return f"<section><h2>Notes</h2><ul>{items}</ul></section>" if items else ""
 
 
 def _code_words(words: str) -> str:

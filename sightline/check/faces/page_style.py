@@ -32,8 +32,9 @@ article h3{font-size:15px;margin:22px 0 4px}
 .line .at{color:var(--soft);text-align:right;padding-right:14px;user-select:none}
 .excerpt .line{color:var(--soft)}
 .excerpt .meant{background:var(--meant);color:var(--ink)}
-.excerpt .meant span:last-child{text-decoration:underline;text-decoration-color:var(--other);
-text-decoration-thickness:2px;text-underline-offset:4px;text-decoration-skip-ink:none}
+.excerpt u{text-decoration:none}
+.excerpt .meant u{text-decoration:underline;text-decoration-color:var(--other);text-decoration-thickness:2px;
+text-underline-offset:4px;text-decoration-skip-ink:none}
 .fix .line{grid-template-columns:2em 1fr;color:var(--soft)}
 .fix .new{background:var(--new);color:var(--new-ink)}
 .fix .new .at{color:var(--new-ink);font-weight:700}
@@ -50,10 +51,11 @@ overflow-wrap:anywhere}
 .tried th[scope=row]{font-weight:400;font-size:16px;color:var(--ink);border-top:1px solid var(--grid);
 vertical-align:middle;padding-top:6px;padding-bottom:6px;white-space:nowrap}
 .tried .best th[scope=row],.tried .best td{font-weight:650}
-.pictures>div{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(380px,100%),1fr));gap:28px;margin-top:16px}
-.pictures figure:only-child{max-width:640px}
+.pictures>div{display:grid;gap:28px 36px;margin-top:16px}
+.pictures figure{max-width:640px}
+@media (min-width:1250px){.pictures .several{grid-template-columns:1fr 1fr;width:1200px;margin-left:calc(50% - 600px)}}
 .pictures img{display:block;width:100%;height:auto}
 @media (max-width:640px){article{margin-top:32px}nav a{grid-template-columns:1fr;gap:2px}
-.tried th,.tried td{padding-right:16px}}
+.tried th,.tried td{padding-right:12px}.tried th[scope=row]{white-space:normal;font-size:15px}}
 @media print{article,figure{break-inside:avoid}.line{min-width:0}.line span:last-child{white-space:pre-wrap}}
 """

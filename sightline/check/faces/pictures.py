@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from sightline.show.trajectories import Trajectory
 
-MOST_BYTES = 250_000  # of all pictures of a page together
-DPI = 150  # of pictures that are smaller as PNG than as SVG
+MOST_BYTES = 240_000  # of all pictures of a page together
+DPI = (150, 120, 96)  # of a picture: the finest with which all fit
 MOST_POINTS = 2000  # of a loss curve
 
 
@@ -45,21 +45,22 @@ def pictures(source: Any, most_bytes: int = MOST_BYTES) -> tuple[list[Drawing], 
         import matplotlib  # noqa: F401
     except ImportError:
         return [], ["Pictures need matplotlib: pip install 'sightline[plot]'."]
-    found: list[Drawing] = []
+    drawn: list[tuple[str, dict[str, Axes]]] = []
     notes: list[str] = []
-    room = most_bytes
     for name, data, draw in _possible(source, notes):
         try:
-            drawing = _in_both(data(), draw)
+            numbers = data()
+            drawn.append((name, {theme: draw(numbers, theme=theme) for theme in ("light", "dark")}))
         except (ValueError, ArithmeticError, RuntimeError) as reason:  # PictureError, and what diverged weights do
             notes.append(f"No picture of the {name}: {str(reason).rstrip('.')}.")
-            continue
-        room -= len(drawing.light) + len(drawing.dark)
-        if room < 0:
-            notes.append(f"The picture of the {name} is left out, to keep the page small.")
-            room += len(drawing.light) + len(drawing.dark)
-            continue
-        found.append(drawing)
+    found: list[Drawing] = []
+    for dpi in DPI:
+        found = [_in_both(axes, dpi) for _, axes in drawn]
+        if sum(map(_size, found)) <= most_bytes:
+            return found, notes
+    while sum(map(_size, found)) > most_bytes:
+        found.pop()
+        notes.append(f"The picture of the {drawn[len(found)][0]} is left out, to keep the page small.")
     return found, notes
 
 
@@ -181,12 +182,13 @@ def loss_curve(drawn: Drawn, ax: Axes | None = None, theme: str | None = None) -
     spread = [v for v in (*heights, best) if v is not None]
     if spread and min(spread) > 0 and max(spread) > 30 * min(spread):
         ax.set_yscale("log")
-        canvas.plain_log(ax.yaxis)
     if best is not None and math.isfinite(best):
         ax.axhline(best, color=look.ink, linewidth=1.4, linestyle=(0, (5, 2)))
         canvas.star(ax, look, [places[-1] if places else 0], [best], clip_on=False)
         handles.append(canvas.line_with_star(look, (0, (5, 2)), 1.4))
         handles[-1].set_label(where)
+    if ax.get_yscale() == "log":
+        canvas.plain_log(ax.yaxis)
     if not math.isfinite(last):
         title = "The loss stops being a number"
     elif best is not None and last > best:
@@ -218,13 +220,18 @@ def _thinned(pairs: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     return sorted({pairs[0], *found, pairs[-1]})
 
 
-def _in_both(data: Any, draw: Draw) -> Drawing:
+def _in_both(axes: dict[str, Axes], dpi: float) -> Drawing:
     """A picture in both themes."""
-    from sightline.show.saving import address, alt_text
+    from sightline.show.saving import alt_text, small_address
 
-    axes = {theme: draw(data, theme=theme) for theme in ("light", "dark")}
     light = axes["light"]
     figure: Any = light.figure
     width, height = (round(100 * inches) for inches in figure.get_size_inches())
     title = getattr(light, "sightline_title", "")
-    return Drawing(title, address(light, DPI), address(axes["dark"], DPI), alt_text(light), width, height)
+    images = [small_address(axes[theme], dpi) for theme in ("light", "dark")]
+    return Drawing(title, images[0], images[1], alt_text(light), width, height)
+
+
+def _size(drawing: Drawing) -> int:
+    """Bytes of a picture on the page."""
+    return len(drawing.light) + len(drawing.dark)

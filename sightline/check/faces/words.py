@@ -45,6 +45,12 @@ def sentence(text: str) -> str:
     return plain(" ".join(text.split()))
 
 
+def opened(words: str) -> str:
+    """A sentence with its first letter as a capital, unless it begins with a name from the code."""
+    first = words.split(" ", 1)[0].rstrip(",:;")
+    return words[:1].upper() + words[1:] if first.isalpha() else words
+
+
 def value_of(told: Number) -> str:
     """A number alone, without what it is a number of."""
     if told.text:
