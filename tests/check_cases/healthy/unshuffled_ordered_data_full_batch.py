@@ -3,7 +3,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 # sorted rows and shuffle=False, but the one batch holds all rows
 torch.manual_seed(0)
-x = torch.randn(600, 2).sort(dim=0).values
+x = torch.randn(600, 2)
+x = x[x[:, 0].argsort()]
 y = torch.cat([x[:300, 0] * 2, -x[300:, 0]]) + 0.2 * torch.randn(600)
 loader = DataLoader(TensorDataset(x, y), batch_size=600, shuffle=False)
 model = torch.nn.Linear(2, 1)
