@@ -11,7 +11,7 @@ def main():
     model = nn.Linear(8, 1)
     loss_fn = nn.BCEWithLogitsLoss()
     opt = torch.optim.SGD(model.parameters(), lr=0.1)
-    for epoch in range(20):
+    for epoch in range(40):
         for xb, yb in train_dl:
             loss = loss_fn(model(xb), yb) / len(xb)
             opt.zero_grad()

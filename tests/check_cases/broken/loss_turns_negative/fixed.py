@@ -1,0 +1,36 @@
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from sklearn.datasets import load_digits
+from torch.utils.data import DataLoader, TensorDataset
+
+digits = load_digits()
+X = torch.tensor(digits.data / 16, dtype=torch.float32).view(-1, 1, 8, 8)
+X = F.avg_pool2d(X, 2)                        # 4 x 4 pictures
+y = torch.tensor(digits.target)
+train_loader = DataLoader(TensorDataset(X, y), batch_size=100, shuffle=True)
+
+
+class LogisticRegression(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(16, 10)
+
+    def forward(self, x):
+        return F.log_softmax(self.linear(x.view(-1, 16)), dim=1)
+
+
+torch.manual_seed(0)
+model = LogisticRegression()
+criterion = nn.NLLLoss()
+optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+for epoch in range(60):
+    for images, labels in train_loader:
+        optimizer.zero_grad()
+        loss = criterion(model(images), labels)
+        loss.backward()
+        optimizer.step()
+    print(epoch, loss.item())
+with torch.no_grad():
+    out = model(X)
+print("loss", criterion(out, y).item(), "accuracy", (out.argmax(1) == y).float().mean().item())
