@@ -29,6 +29,28 @@ for t in range(5000):
         b.grad.zero_()
 print(a.item(), b.item())
 '''
+RULE_PAGE = '''"""{title}
+
+## What it finds
+A learning rate above 2 / L.
+
+## Why it matters
+Steps overshoot.
+
+## Example
+```python
+lr = 10
+```
+
+## Instead
+```python
+lr = 0.1
+```
+
+## How sure
+A theorem: `2 / L` is the bound.
+"""
+'''
 LONG = "model = build(" + ", ".join(f"argument_{k}={k}" for k in range(30)) + ")"
 
 

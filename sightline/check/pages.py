@@ -58,18 +58,18 @@ class Page:
         return "\n\n".join(_excerpts(part) for part in told) + "\n"
 
 
-def ids(folder: Path = RULES) -> list[str]:
+def ids(folder: Path | None = None) -> list[str]:
     """The ids of all rules, by the alphabet: of the folder's modules whose names have no leading underscore and whose
     docstrings have sections."""
     found = []
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted((folder or RULES).glob("*.py")):
         text = None if path.stem.startswith("_") else _docstring(path)
         if text is not None and any(HEADING.match(line) for line in text.splitlines()):
             found.append(path.stem.replace("_", "-"))
     return found
 
 
-def read(rule: str, folder: Path = RULES) -> Page:
+def read(rule: str, folder: Path | None = None) -> Page:
     """The page of a rule.
 
     Raises
@@ -79,7 +79,7 @@ def read(rule: str, folder: Path = RULES) -> Page:
     known = ids(folder)
     if rule not in known:
         raise PageError(unknown(rule, known))
-    text = _docstring(folder / f"{rule.replace('-', '_')}.py") or ""
+    text = _docstring((folder or RULES) / f"{rule.replace('-', '_')}.py") or ""
     lines = text.splitlines()
     sections: list[tuple[str, list[str]]] = []
     for line in lines[1:]:
@@ -147,7 +147,7 @@ def examples(markdown: str) -> list[str]:
     return found
 
 
-def written(folder: Path = RULES) -> dict[str, str]:
+def written(folder: Path | None = None) -> dict[str, str]:
     """The documentation: file name -> content; ``index.md`` with one line for each rule, and a page for each."""
     pages = [read(rule, folder) for rule in ids(folder)]
     files = {f"{page.rule}.md": page.markdown() for page in pages}
@@ -162,7 +162,7 @@ def written(folder: Path = RULES) -> dict[str, str]:
     return files
 
 
-def write(target: Path, folder: Path = RULES) -> list[str]:
+def write(target: Path, folder: Path | None = None) -> list[str]:
     """Write the documentation into a folder and remove pages of rules that are no more; the names that changed."""
     target.mkdir(parents=True, exist_ok=True)
     files = written(folder)

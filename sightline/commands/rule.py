@@ -60,7 +60,6 @@ def render(markdown: str, file: IO[str]) -> None:
         """A heading at the left, without a box around it."""
 
         def __rich_console__(self, console: Any, options: Any) -> Any:
-            yield Text("")
             yield Text(self.text.plain, style="bold" if self.tag == "h1" else "bold cyan")
 
     class Rendered(rich_markdown.Markdown):

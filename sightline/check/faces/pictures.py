@@ -47,7 +47,7 @@ def pictures(source: Any, most_bytes: int = MOST_BYTES) -> tuple[list[Drawing], 
         return [], ["Pictures need matplotlib: pip install 'sightline[plot]'."]
     drawn: list[tuple[str, dict[str, Axes]]] = []
     notes: list[str] = []
-    for name, data, draw in _possible(source, notes):
+    for name, data, draw in _asked(source, notes):
         try:
             numbers = data()
             drawn.append((name, {theme: draw(numbers, theme=theme) for theme in ("light", "dark")}))
@@ -70,7 +70,7 @@ Draw = Callable[..., "Axes"]
 Possible = tuple[str, Data, Draw]
 
 
-def _possible(source: Any, notes: list[str]) -> list[Possible]:
+def _asked(source: Any, notes: list[str]) -> list[Possible]:
     """The pictures to try: their names, their data, their drawing."""
     if source is None:
         return []
@@ -78,13 +78,13 @@ def _possible(source: Any, notes: list[str]) -> list[Possible]:
         path = trajectory_of(source, notes)
         if path is None:
             return [("loss", lambda: source, loss_curve)] if len(source.losses) else []
-        return _of(path)
+        return possible(path)
     from sightline.show.trajectories import trajectory
 
-    return _of(trajectory(source))
+    return possible(trajectory(source))
 
 
-def _of(path: Trajectory) -> list[Possible]:
+def possible(path: Trajectory) -> list[Possible]:
     """The pictures of a training whose problem is known, in the order of the page."""
     from sightline.show.pictures import curvature, decision_boundary, gap, loss_surface, norm_and_direction
     from sightline.show.pictures.data_space import DataSpace

@@ -121,7 +121,8 @@ class _Printer:
         told = [("measured", finding.measured), *([("bound", finding.bound)] if finding.bound is not None else [])]
         values = [sentence(value_of(n)) for _, n in told]
         wide = max(map(_cells, values))
-        if wide > (self.width - MARGIN - LABEL) // 2:  # a text, not a number: what it is goes before it
+        room = self.width - MARGIN - LABEL
+        if wide > room // 2 or room - wide - 2 < NARROWEST // 2:  # a text, not a number: what it is goes before it
             for (label, n), value in zip(told, values, strict=True):
                 self.labelled(label, f"{n.what}: {value}" if n.what else value)
             return
