@@ -38,7 +38,8 @@ class _Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo("\nsightline: interrupted; no model was written", err=True)
+            model = "" if ctx.invoked_subcommand == "check" else "; no model was written"
+            click.echo(f"\nsightline: interrupted{model}", err=True)
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             raise

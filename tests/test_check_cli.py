@@ -24,8 +24,8 @@ def folder(tmp_path, monkeypatch):
     """A folder with a script and a module, in which the commands are typed; two rules."""
     rules = tmp_path / "rules"
     rules.mkdir()
-    (rules / "lr_too_high.py").write_text(made.RULE_PAGE.format(title="The learning rate is too high"), encoding="utf-8")
-    (rules / "missing_zero_grad.py").write_text(made.RULE_PAGE.format(title="Gradients add up."), encoding="utf-8")
+    for name, title in (("lr_too_high", "The learning rate is too high"), ("missing_zero_grad", "Gradients add up.")):
+        (rules / f"{name}.py").write_text(made.RULE_PAGE.format(title=title), encoding="utf-8")
     monkeypatch.setattr(pages, "RULES", rules)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text("print('hello')\n", encoding="utf-8")
@@ -186,6 +186,15 @@ def test_the_report_is_printed_and_files_are_named(folder, asked):
     assert "<h1>" in (folder / "page.html").read_text(encoding="utf-8")
     again = run("--quiet", "--json=out.json", "--html", "page.html", "train.py")  # its own files it may replace
     assert (again.exit_code, again.output) == (1, "")
+
+
+def test_ctrl_c_ends_with_one_line(folder, monkeypatch):
+    def interrupted(command: Command) -> Report:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checking, "check_script", interrupted)
+    done = run("train.py")
+    assert (done.exit_code, done.stderr.strip()) == (130, "sightline: interrupted")
 
 
 def test_json_alone_is_on_standard_output_and_the_script_is_aside(folder, asked):

@@ -203,6 +203,12 @@ def test_lines_of_a_fix_that_only_move_are_marked_once(tmp_path):
     assert [m for m in marks if m[0] == "+"] == [("+", "optimizer.zero_grad")]
 
 
+def test_a_fix_without_room_beside_its_label_stands_below_it(tmp_path):
+    finding = replace(made.separable(made.place(tmp_path)), fix="short = 1\n" + "x" * 72)
+    text = plain_text(replace(made.healthy(), findings=(finding,)), 80)
+    assert "   fix\n   + short = 1\n   + " + "x" * 72 + "\n" in text
+
+
 def test_numbers_that_are_texts_are_said_after_what_they_are(tmp_path):
     where = made.place(tmp_path)
     text = plain_text(replace(made.healthy(), findings=(made.shapes(where),)), 60)

@@ -62,20 +62,33 @@ def render(markdown: str, file: IO[str]) -> None:
         def __rich_console__(self, console: Any, options: Any) -> Any:
             yield Text(self.text.plain, style="bold" if self.tag == "h1" else "bold cyan")
 
+    class CodeBlock(rich_markdown.CodeBlock):
+        """Code set in, in the terminal's own colours, on its own background."""
+
+        def __rich_console__(self, console: Any, options: Any) -> Any:
+            from rich.syntax import Syntax
+
+            yield Syntax(
+                str(self.text).rstrip(), self.lexer_name, theme=self.theme, background_color="default", padding=(0, 4),
+                word_wrap=True,
+            )  # fmt: skip
+
     class Rendered(rich_markdown.Markdown):
-        """Markdown with such headings."""
+        """Markdown with such headings and code."""
 
-        elements = {**rich_markdown.Markdown.elements, "heading_open": Heading}
+        elements = {
+            **rich_markdown.Markdown.elements, "heading_open": Heading, "fence": CodeBlock, "code_block": CodeBlock,
+        }  # fmt: skip
 
-    theme = "ansi_dark"  # the terminal's own colours, on its own background
     console = _console(file)
-    _print(console, Rendered(markdown, code_theme=theme, inline_code_theme=theme, hyperlinks=False))
+    _print(console, Rendered(markdown, code_theme="ansi_dark", hyperlinks=False))
 
 
 def _console(file: IO[str]) -> Console:
     from typing import cast
 
     from rich.console import Console
+    from rich.theme import Theme
 
     from sightline.check.faces.encoding import Encodable
 
@@ -83,7 +96,7 @@ def _console(file: IO[str]) -> Console:
     stream = cast(IO[str], Encodable(file))
     console = Console(
         file=stream, width=PIPED if piped else None, no_color=piped or None, highlight=False, emoji=False,
-        force_terminal=False if piped else None,
+        force_terminal=False if piped else None, theme=Theme({"markdown.code": "cyan"}),
     )  # fmt: skip
     if console.width > WIDEST:
         console.width = WIDEST

@@ -89,9 +89,7 @@ class _Printer:
         self.numbers(finding)
         self.labelled("why", finding.why)
         if finding.fix.strip():
-            for k, (new, line) in enumerate(self.sources.fix(finding)):
-                mark, style = ("+ ", "green") if new else ("  ", "dim")
-                self.parts([*self.label("fix" if k == 0 else ""), (f"{mark}{line}".rstrip(), style)])
+            self.fix(self.sources.fix(finding))
         if finding.tried is not None:
             self.tried(finding.tried)
 
@@ -129,6 +127,16 @@ class _Printer:
         for (label, n), value in zip(told, values, strict=True):
             pad = " " * (wide - _cells(value))
             self.labelled(label, n.what, before=f"{value}{pad}  ")
+
+    def fix(self, lines: Sequence[tuple[bool, str]]) -> None:
+        """The code, new lines marked, never folded or cut; below its label where it has no room beside it."""
+        beside = max(_cells(line) for _, line in lines) + 2 <= self.width - MARGIN - LABEL
+        if not beside:
+            self.parts(self.label("fix"))
+        for k, (new, line) in enumerate(lines):
+            front = self.label("fix" if k == 0 else "") if beside else [(" " * MARGIN, "")]
+            mark, style = ("+ ", "green") if new else ("  ", "dim")
+            self.parts([*front, (f"{mark}{line}".rstrip(), style)])
 
     def tried(self, tried: Tried) -> None:
         """What was run, and before, after and optimum below one another."""
