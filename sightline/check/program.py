@@ -47,7 +47,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Program:
-    """loss = program(parameters, inputs), as it was recorded.
+    """loss = program(parameters, inputs), as it was recorded; ``shapes`` are those of then.
 
     parameters : slots of the trained leaves.  inputs : slots of values that nothing trained took part in; ``values`` holds
     copies of these, by slot.
@@ -58,6 +58,7 @@ class Program:
     inputs: tuple[int, ...]
     loss: int
     values: Mapping[int, Tensor]
+    shapes: Mapping[int, torch.Size]
     leaves: Mapping[int, Tensor]  # the parameters themselves, by slot
     where_used: Mapping[int, tuple[int, ...]]  # slot -> places among ``instructions`` that read it
 
@@ -69,7 +70,7 @@ class Program:
         """
         wanted = (self.loss,) if wanted is None else wanted
         known: dict[int, Tensor] = dict(given)
-        needed = self._needed(wanted, known)
+        needed = self.needed(wanted, known)
         for place in needed:
             step = self.instructions[place]
             with contextlib.nullcontext() if step.graded else torch.no_grad():
@@ -105,7 +106,23 @@ class Program:
                 return step
         return None
 
-    def _needed(self, wanted: Sequence[int], given: Mapping[int, Tensor]) -> list[int]:
+    def cut(self, slot: int, value: Tensor) -> Program:
+        """The program with this slot as an input: what it was made of is left out."""
+        kept = [self.instructions[i] for i in self.needed([self.loss], {slot: value})]
+        used: dict[int, list[int]] = {}
+        for place, step in enumerate(kept):
+            for s in step.sources:
+                used.setdefault(s, []).append(place)
+        inputs = tuple(s for s in used if s in self.values or s == slot)
+        return Program(
+            tuple(kept), tuple(s for s in self.parameters if s in used), inputs, self.loss,
+            {s: value if s == slot else self.values[s] for s in inputs}, self.shapes,
+            {s: leaf for s, leaf in self.leaves.items() if s in used}, {s: tuple(v) for s, v in used.items()},
+        )  # fmt: skip
+
+    def needed(self, wanted: Sequence[int], given: Mapping[int, Tensor] | None = None) -> list[int]:
+        """Places of the calls that the wanted slots follow from, in order."""
+        given = given or {}
         missing = {slot for slot in wanted if slot not in given}
         found = []
         for place in range(len(self.instructions) - 1, -1, -1):
@@ -195,8 +212,8 @@ def build(operations: Sequence[Operation], loss: Tensor) -> Program | None:
     inputs = tuple(s for s in ends if not held[s].requires_grad)
     values = {s: held[s].detach().clone() for s in inputs}
     return Program(
-        tuple(instructions), parameters, inputs, root, values, {s: held[s] for s in parameters},
-        {s: tuple(v) for s, v in used.items()},
+        tuple(instructions), parameters, inputs, root, values, {s: held[s].shape for s in (*used, root)},
+        {s: held[s] for s in parameters}, {s: tuple(v) for s, v in used.items()},
     )  # fmt: skip
 
 

@@ -415,7 +415,8 @@ class Watcher(TorchFunctionMode):
             with contextlib.suppress(LookupError):
                 if len(self._templates) < 1000:
                     self._templates[key] = _Template(program, operations, stretch)
-        return stretch, program, [program.values[s] for s in program.inputs]
+        # The tensors themselves, not the program's copies: batches know them again by their identity.
+        return stretch, program, [_at(operations, _find(program, s, operations)) for s in program.inputs]
 
     def _stretch(self, program: programs.Program, at: Spot | None) -> Stretch:
         leaves = [program.leaves[s] for s in program.parameters]

@@ -1,0 +1,1 @@
+"""The convex problem in what was recorded: scores, rows, loss, penalty."""
