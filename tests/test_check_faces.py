@@ -19,6 +19,7 @@ from rich.cells import cell_len
 
 from sightline.check.drawn import Drawn
 from sightline.check.faces import as_json
+from sightline.check.faces import pictures as faces
 from sightline.check.faces.encoding import encodable
 from sightline.check.faces.page import page
 from sightline.check.faces.pictures import loss_curve, pictures, possible, trajectory_of
@@ -330,6 +331,23 @@ def test_separable_classes_show_the_infimum_and_the_direction():
     assert names == ["gap", "decision boundary", "loss surface", "norm and direction", "curvature"]
     whole, _ = pictures(replace(drawn, path=None, no_minimum=True, optimum=0.0))
     assert "above the infimum" in whole[0].title
+
+
+def test_an_optimum_that_is_known_is_not_found_again(monkeypatch):
+    drawn = made.line_drawn(100)
+    path = trajectory_of(drawn)
+    assert path is not None and path.optimum.weights is not None
+    known = replace(drawn, best=path.optimum.weights.flat().numpy(), certificate=path.optimum.certificate)
+    monkeypatch.setattr(faces, "SOLVED", 0)
+    monkeypatch.setattr("sightline.show.trajectories.optimum_of", None)
+    again = trajectory_of(known)
+    assert again is not None
+    assert again.lowest == path.lowest and again.optimum.certificate is path.optimum.certificate
+    assert trajectory_of(drawn) is None  # too large to be solved for a picture
+    assert [name for name, _, _ in possible(again)] == ["gap", "fitted line", "loss surface", "curvature"]
+    monkeypatch.setattr(faces, "WORK", 0)
+    few = trajectory_of(replace(known, path=np.ones((500, 2)), path_steps=range(500)))
+    assert few is not None and len(few) <= 24 and (few.steps[0], few.steps[-1]) == (0, 499)
 
 
 def test_a_training_whose_problem_is_not_known_shows_its_losses():

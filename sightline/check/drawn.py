@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from sightline.certificate import Certificate
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,6 +40,8 @@ class Drawn:
     The optimum
     -----------
     optimum : the lowest value there is, in the script's units; the infimum where there is ``no_minimum``.
+    best : (P,) weights of the optimum, as in ``path``, and ``certificate``, which proves them.  Without these the
+        pictures of a small problem find the optimum again, and those of a large one are left out.
     """
 
     label: str = ""
@@ -59,4 +64,6 @@ class Drawn:
     batch: int | None = None
     optimizer: str = ""
     optimum: float | None = None
+    best: np.ndarray | None = None
+    certificate: Certificate | None = None
     no_minimum: bool = False

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 MOST_BYTES = 240_000  # of all pictures of a page together
 DPI = (150, 120, 96)  # of a picture: the finest with which all fit
 MOST_POINTS = 2000  # of a loss curve
+WORK = 2_000_000_000  # products of a weight and a cell that evaluating a path may cost
+SOLVED = 20_000_000  # products of one evaluation up to which an optimum that is not known is found again
+MOST_SCORES = 200_000  # of the rows of a surface that is a slice: larger ones take too long
+MOST_WEIGHTS = 1500  # of a Hessian
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,14 @@ def possible(path: Trajectory) -> list[Possible]:
     if objective.p <= (2 if classes else 1):
         name = "decision boundary" if classes else "fitted line"
         found.append((name, lambda: DataSpace.of(path), decision_boundary.draw))
-    if moving and len(free_weights(objective)) >= 2:
+    weights = len(free_weights(objective))
+    if moving and (weights == 2 or (weights > 2 and objective.n * (objective.outputs or 1) <= MOST_SCORES)):
         found.append(("loss surface", lambda: loss_surface.LossSurface.of([path]), loss_surface.draw))
-    if moving and path.optimum.weights is None and path.optimum.margin is not None:
+    small = objective.n * objective.p <= SOLVED  # else the widest margin takes too long
+    if moving and small and path.optimum.weights is None and path.optimum.margin is not None:
         direction = norm_and_direction
         found.append(("norm and direction", lambda: direction.NormAndDirection.of([path]), direction.draw))
-    if moving and path.rate is not None and objective.loss.smooth:
+    if moving and path.rate is not None and objective.loss.smooth and weights <= MOST_WEIGHTS:
         found.append(("curvature", lambda: curvature.Curvature.of(path), curvature.draw))
     return found
 
@@ -117,6 +123,7 @@ def trajectory_of(drawn: Drawn, notes: list[str] | None = None) -> Trajectory | 
     import torch
 
     from sightline.data import DataError
+    from sightline.show.optimum import Optimum
     from sightline.show.picture import PictureError
     from sightline.show.trajectories import Trajectory
 
@@ -126,12 +133,20 @@ def trajectory_of(drawn: Drawn, notes: list[str] | None = None) -> Trajectory | 
         rows = torch.as_tensor(drawn.path, dtype=torch.float64)
         if rows.shape[1] != len(zeros.flat()):
             raise PictureError(f"a step has {rows.shape[1]} weights, the problem {len(zeros.flat())}")
-        keep = _few(len(rows), objective.n)
+        cost = objective.n * (objective.outputs or 1) * (objective.p + 1)
+        known = None
+        if drawn.best is not None and drawn.certificate is not None:
+            best = torch.as_tensor(drawn.best, dtype=torch.float64)
+            known = Optimum.of(objective, zeros.unflat(best), drawn.certificate)
+        elif cost > SOLVED:
+            return None
+        keep = _few(len(rows), max(24, min(1000, WORK // cost)))
         return Trajectory(
             drawn.label, objective, [zeros.unflat(rows[k]) for k in keep],
             [int(drawn.path_steps[k]) for k in keep],
             None if drawn.epochs is None else [float(drawn.epochs[k]) for k in keep],
             rate=drawn.rate, batch=drawn.batch, optimizer=drawn.optimizer, factor=drawn.factor,
+            known_optimum=known,
         )  # fmt: skip
     except (DataError, PictureError, ValueError) as reason:
         if notes is not None:
@@ -152,9 +167,8 @@ def _objective(drawn: Drawn) -> Any:
     return RecipeObjective(data, loss, penalty, drawn.intercept, bias_strength=drawn.bias_l2)
 
 
-def _few(steps: int, rows: int) -> list[int]:
+def _few(steps: int, most: int) -> list[int]:
     """Which steps of a long training are drawn: by equal ratios, the first and last among them."""
-    most = max(64, min(1000, 20_000_000 // max(rows, 1)))
     if steps <= most:
         return list(range(steps))
     places = {round((steps - 1) ** (k / (most - 2))) for k in range(most - 1)}
