@@ -3,7 +3,7 @@ import torch.nn as nn
 from sklearn.datasets import make_classification
 from sklearn.preprocessing import StandardScaler
 
-X, y = make_classification(n_samples=700, n_features=10, n_informative=5, flip_y=0.08, random_state=3)
+X, y = make_classification(n_samples=700, n_features=10, n_informative=5, n_redundant=0, flip_y=0.08, random_state=3)
 X = torch.FloatTensor(StandardScaler().fit_transform(X))
 y = torch.FloatTensor(y).reshape(-1, 1)
 
