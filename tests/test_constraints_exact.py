@@ -204,3 +204,13 @@ def test_infeasible_against_all_lines(seed):
             h[[i, j]] = a, b
             possible |= q.budgets.kept(h)
     assert found(q).infeasible is not possible
+
+
+def test_group_differences_of_three_hundred_rows_are_closed():
+    """Relaxations begun at weights of zero once stood still, and left their nodes open."""
+    X, y = noisy(1, 300, 60)
+    group = X[:, 0] > 0
+    near = abs(sl.recall(where=group) - sl.recall(where=~group)) <= 0.05
+    outcome = found(problem_of(X, y, [near], loss="logistic"), seconds=300.0)
+    assert outcome.closed and outcome.stopped == ""
+    assert outcome.value == pytest.approx(0.542463, abs=1e-6)

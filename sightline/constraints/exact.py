@@ -13,7 +13,7 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,9 @@ CLOSED = 1e-7  # relative gap at which the search is over: the accuracy of the r
 SEARCH_EVERY, SEARCH_STEPS = 40, 4  # nodes between two searches for a better solution, and exchanges in each
 INTERRUPTION = "interruption"
 ON_EDGE = 1e-7  # scores of this size are on the threshold
+ROUGH = 0.05  # accuracy of a node that stays, beside its distance from the best solution
+TIGHT = 1e-8  # relative gap of a node whose solution is one of the problem
+ROUGH_EDGE = 1e-2  # the same for held rows of a node of that accuracy
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,14 @@ class Exact:
 @dataclass(frozen=True)
 class _Node:
     """side : (n,) -1, 0, 1: rows held to a side.  given : (n,) booleans: given up.  guide : weights that say which row
-    to split at: the relaxation's, or, where that is near zero, ones that put the held rows strictly on their sides."""
+    to split at: the relaxation's, or, where that is near zero, ones that put the held rows strictly on their sides.
+    tight : solved to full accuracy."""
 
     side: Array
     given: Array
     solved: Solved
     guide: Array
+    tight: bool
 
 
 def search(
@@ -152,7 +157,7 @@ class _Tree:
             return True
         return False
 
-    def _add(self, side: Array, given: Array, least: float, start: Array | None = None) -> None:
+    def _add(self, side: Array, given: Array, least: float) -> None:
         """Solve the node and keep it if it may hold something better."""
         forced = self._forced(side, given)
         if forced is None:
@@ -160,7 +165,9 @@ class _Tree:
         side = forced
         rows = np.flatnonzero(side)
         above = self.best.value if self.best.w is not None else np.inf
-        solved = relaxed(self.losses, rows, side[rows], above=above, start=start, watch=self.best.watch)
+        solved = relaxed(
+            self.losses, rows, side[rows], above=above, rough=0.0 if np.isinf(above) else ROUGH, watch=self.best.watch
+        )
         self.nodes += 1
         bound = max(least, solved.bound)
         if self._enough(bound):
@@ -174,7 +181,7 @@ class _Tree:
                 return
             guide = found.w
             self.best.offer(guide)
-        heapq.heappush(self.open, (bound, next(self.order), _Node(side, given, solved, guide)))
+        heapq.heappush(self.open, (bound, next(self.order), _Node(side, given, solved, guide, np.isinf(above))))
 
     def _forced(self, side: Array, given: Array) -> Array | None:
         """Sides with those added that the budgets no longer let go; None where a budget is broken already."""
@@ -205,7 +212,8 @@ class _Tree:
         two: Array = self.up_used & self.down_used
         # A row on its side's edge counts as held, a free row on the threshold as right.
         edge = np.asarray(np.abs(z) <= ON_EDGE)
-        h = np.where(edge & (node.side > 0), True, np.where(edge & (node.side < 0), False, h))
+        held_edge = edge if node.tight else np.asarray(np.abs(z) <= ROUGH_EDGE)
+        h = np.where(held_edge & (node.side > 0), True, np.where(held_edge & (node.side < 0), False, h))
         h = np.where(edge & (node.side == 0) & ~two, self.up_used, h)
         wrong = self.budgets.errors(h) - self.budgets.budget
         k = int(np.argmax(wrong))
@@ -213,6 +221,9 @@ class _Tree:
         amount = np.where(h, self.budgets.down[k], self.budgets.up[k])
         candidates = np.flatnonzero(undecided & (amount > 0)) if wrong[k] > SLACK else np.zeros(0, int)
         if wrong[k] <= SLACK:
+            if not node.tight:
+                self._tighten(node, bound)
+                return
             if guide is not node.solved.w:
                 self.best.improve(guide)
                 self._push_again(node, bound)
@@ -222,6 +233,9 @@ class _Tree:
             # On the threshold rows cannot be told apart: split one of those.
             candidates = np.flatnonzero(undecided & edge & (self.up_used | self.down_used))
         if not len(candidates):
+            if not node.tight:
+                self._tighten(node, bound)
+                return
             if not self._impossible(node):
                 self.unsettled = min(self.unsettled, bound)
             return
@@ -239,6 +253,17 @@ class _Tree:
                     continue
             self._add(side, given, bound)
 
+    def _tighten(self, node: _Node, bound: float) -> None:
+        """Solve the node to full accuracy and take it up again."""
+        rows = np.flatnonzero(node.side)
+        solved = relaxed(self.losses, rows, node.side[rows], above=self.best.value, tol=TIGHT, watch=self.best.watch)
+        self.nodes += 1
+        bound = max(bound, solved.bound)
+        if not self._enough(bound):
+            self.best.offer(solved.w)
+            again = replace(node, solved=solved, guide=solved.w, tight=True)
+            heapq.heappush(self.open, (bound, next(self.order), again))
+
     def _push_again(self, node: _Node, bound: float) -> None:
         """The node, now that there is a solution to compare it with; or what is left of it, where there is none."""
         if self.best.w is None:
@@ -253,7 +278,7 @@ class _Tree:
             return True
         if not np.array_equal(forced, node.side):
             return False
-        heapq.heappush(self.open, (bound, next(self.order), _Node(side, given, node.solved, node.guide)))
+        heapq.heappush(self.open, (bound, next(self.order), _Node(side, given, node.solved, node.guide, node.tight)))
         return True
 
     def _settle(self, node: _Node, h: Array, bound: float) -> bool:

@@ -67,12 +67,13 @@ Watch = Callable[[int, Array, float, float], bool]
 
 
 def solve(
-    program: Program, *, tol: float = 1e-10, above: float = math.inf, most: int = MOST_STEPS,
+    program: Program, *, tol: float = 1e-10, above: float = math.inf, rough: float = 0.0, most: int = MOST_STEPS,
     watch: Watch | None = None, start: Array | None = None,
 ) -> Solved:
     """Solve to a relative gap of ``tol``, or as near as rounding allows.
 
-    above : stop as soon as the bound exceeds this.  watch : called with (step, w, value, bound); True stops.
+    above : stop as soon as the bound exceeds this.  rough : or as soon as the value is below it and the gap is this
+    share of what lies between; 0 for never.  watch : called with (step, w, value, bound); True stops.
     start : (p + 1,) weights to begin from.
 
     Returns the point of the smallest value met and the largest bound.
@@ -95,7 +96,7 @@ def solve(
                 bound = max(bound, lower)
                 best = Solved(keep, at.alpha.copy(), at.lam.copy(), value, bound, step)
         scale = max(abs(value), 1e-12)
-        done = value - bound <= tol * scale or bound > above
+        done = value - bound <= tol * scale or bound > above or value - bound <= rough * (above - value)
         idle = idle + 1 if near and not value - bound < 0.9 * previous else 0
         stopped = watch is not None and watch(step, keep, value, bound)
         if done or stopped or idle > 6 or step == most:
@@ -112,7 +113,8 @@ def _begin(program: Program, start: Array | None) -> Point:
     """A point on the central path but for the budgets and the equations of w, which may be off there."""
     w = np.zeros(program.matrix.width) if start is None else start.astype(np.float64)
     short = program.shortfall(program.scores(w))
-    size = max(float(np.abs(short).mean()) if len(short) else 1.0, 1e-3)
+    # Not below the size of usual scores: at w = 0 every half-space's shortfall is zero.
+    size = max(float(np.abs(short).mean()) if len(short) else 1.0, 1.0)
     lam = np.full(len(program.budget), min(0.5 * program.price, 1.0))
     cap = program.cost + lam @ program.uses + 2 * program.bend * size
     cap = np.maximum(cap, 1e-3 * max(float(cap.mean()) if len(cap) else 1.0, 1e-12))
@@ -168,16 +170,16 @@ class _State:
         if len(q.budget):
             C = q.matrix.adjoint(np.stack([q.to_rows(q.side * ratio * row) for row in q.uses], 1))
         gamma = (q.uses / E) @ q.uses.T
-        gamma[np.diag_indices_from(gamma)] += at.spare / at.lam + at.over / self.nu
+        gamma.flat[:: len(gamma) + 1] += at.spare / at.lam + at.over / self.nu
         normal = q.matrix.gram(curve)
-        normal[np.diag_indices_from(normal)] += q.ridge
+        normal.flat[:: len(normal) + 1] += q.ridge
         try:
             outer = None if C is None else np.linalg.solve(gamma, C.T)
             if outer is not None:
                 normal = normal + C @ outer
             scale = np.sqrt(np.maximum(np.diag(normal), TINY))
             normal = normal / scale / scale[:, None]
-            normal[np.diag_indices_from(normal)] += 1e-14
+            normal.flat[:: len(normal) + 1] += 1e-14
             factor = scipy.linalg.cho_factor(normal, check_finite=False)
         except (np.linalg.LinAlgError, ValueError):
             return False

@@ -19,12 +19,13 @@ MARGIN = 1e-8  # by which the rows of a delivered solution keep their side, in t
 
 def relaxed(
     losses: Losses, rows: Array, side: Array, *, above: float = np.inf, margin: float = 0.0, tol: float = 1e-8,
-    cost: float = COST, start: Array | None = None, watch: Watch | None = None,
+    cost: float = COST, rough: float = 0.0, watch: Watch | None = None,
 ) -> Solved:
-    """Least loss with ``side`` z >= margin on ``rows``; the bound is valid whatever ``cost``."""
+    """Least loss with ``side`` z >= margin on ``rows``; the bound is valid whatever ``cost``.  The other arguments are
+    those of ``solve``."""
     m = len(rows)
     q = losses.program(rows, side, np.full(m, margin), np.full(m, cost), np.zeros((0, m)), np.zeros(0))
-    return solve(q, tol=tol, above=above, start=start, watch=watch)
+    return solve(q, tol=tol, above=above, rough=rough, watch=watch)
 
 
 def separable(losses: Losses, rows: Array, side: Array) -> tuple[bool, Solved]:
