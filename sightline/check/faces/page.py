@@ -27,6 +27,7 @@ from sightline.report.writing import GENERATOR
 
 # A sign beside each colour, so that nothing is said by colour alone.
 SIGNS = {Severity.ERROR: "✕", Severity.WARNING: "!", Severity.ADVICE: "i"}
+SHORT = 16  # letters of a number; what is longer is a text
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -128,11 +129,12 @@ def _indented(code: str) -> str:
 
 def _numbers(finding: Finding) -> str:
     told = [("Measured", finding.measured), *([("Bound", finding.bound)] if finding.bound is not None else [])]
-    cells = "".join(
-        f'<div><dt>{name}</dt><dd class="value">{escape(sentence(value_of(n)))}</dd>'
-        f"<dd>{_code_words(sentence(n.what))}</dd></div>"
-        for name, n in told
-    )
+    cells = ""
+    for name, n in told:
+        value = sentence(value_of(n))
+        kind = "value" if len(value) <= SHORT else "value text"
+        what = _code_words(sentence(n.what))
+        cells += f'<div><dt>{name}</dt><dd class="{kind}">{escape(value)}</dd><dd>{what}</dd></div>'
     return f'<dl class="numbers">{cells}</dl>'
 
 

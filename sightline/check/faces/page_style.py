@@ -43,6 +43,7 @@ text-underline-offset:4px;text-decoration-skip-ink:none}
 .numbers dt{font-size:13px}
 .numbers .value{font-size:22px;line-height:1.3;font-weight:600;font-variant-numeric:tabular-nums;margin:0;
 overflow-wrap:anywhere}
+.numbers .text{font-size:16px}
 .numbers dd:last-child{font-size:14px;color:var(--soft);margin:0}
 .tried{width:auto}
 .tried th,.tried td{padding-right:32px}
