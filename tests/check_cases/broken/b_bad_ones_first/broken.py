@@ -5,7 +5,7 @@ from sklearn.datasets import load_breast_cancer
 torch.manual_seed(0)
 bc = load_breast_cancer()
 order = np.argsort(bc.target, kind="stable")
-X = torch.tensor(bc.data[order][:, [1, 4, 7]])
+X = torch.tensor(bc.data[order][:, [1, 4, 8]])
 X = (X - X.mean(0)) / X.std(0)
 y = torch.tensor(bc.target[order]).double()
 

@@ -5,7 +5,7 @@ from sklearn.datasets import load_breast_cancer
 torch.manual_seed(0)
 bc = load_breast_cancer()
 order = np.argsort(bc.target, kind="stable")
-X = torch.tensor(bc.data[order][:, [1, 4, 7]])
+X = torch.tensor(bc.data[order][:, [1, 4, 8]])
 X = (X - X.mean(0)) / X.std(0)
 y = torch.tensor(bc.target[order]).double()
 
@@ -28,7 +28,7 @@ class Logistic:
 
 model = Logistic()
 for epoch in range(100):
-    model.epoch(torch.randperm(len(y)), lr=1.0 / (1 + epoch))
+    model.epoch(torch.randperm(len(y)), lr=0.3 / (1 + 0.2 * epoch))
 with torch.no_grad():
     loss = model.loss(X, y).item()
     accuracy = ((X @ model.w + model.b > 0) == (y == 1)).double().mean().item()
