@@ -33,7 +33,8 @@ def test_every_rule_has_a_page_of_the_fixed_shape(rule):
 def test_the_documentation_of_the_rules_is_up_to_date():
     target = ROOT / "docs" / "rules"
     there = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.md")}
-    stale = [name for name in {*there, *(now := written())} if there.get(name) != now.get(name)]
+    now = written()
+    stale = [name for name in {*there, *now} if there.get(name) != now.get(name)]
     assert not stale, f"`make rules` writes them anew: {', '.join(sorted(stale))}"
 
 
