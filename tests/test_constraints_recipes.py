@@ -53,13 +53,74 @@ def test_deep_module_and_exact_beside_a_linear_one():
     assert training.exact().certificate.value == pytest.approx(0.6733617862, abs=1e-6)
 
 
+GROUP = X[:, 0] > 0
+FAIR = [
+    sl.recall(where=GROUP, name="a") >= 0.7,
+    abs(sl.selection_rate(where=GROUP, name="a") - sl.selection_rate(where=~GROUP, name="b")) <= 0.1,
+]
+
+
+@pytest.mark.parametrize("method", ["lagrangian", "augmented"])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_groups_and_differences_in_batches(method, shuffle):
+    free = linear()
+    sl.train(free, ROWS, "hinge", sl.Recipe("adam", lr=0.05, epochs=50))
+    recipe = sl.Recipe(
+        "adam", lr=0.05, epochs=50, batch_size=20, shuffle=shuffle, seed=3, constraint_method=method, subject_to=FAIR
+    )
+    module = linear()
+    training = sl.train(module, ROWS, "hinge", recipe)
+    h = (module(ROWS[0])[:, 0] > 0).numpy()
+    apart = abs(h[GROUP].mean() - h[~GROUP].mean())
+    before = (free(ROWS[0])[:, 0] > 0).numpy()
+    assert abs(before[GROUP].mean() - before[~GROUP].mean()) > 0.1  # it is not kept by itself
+    assert training.feasible and apart <= 0.1 + 1e-9
+    assert training.rates == pytest.approx((h[GROUP & (Y > 0)].mean(), apart))
+    assert training.exact(time_limit=2.0, warn=False).constraints.exact.bound <= training.loss + 1e-9
+
+
+def test_a_batch_counts_its_own_rows():
+    """The multipliers' part over all batches of an epoch adds up to that of all rows, whatever the order."""
+    from sightline.recipes.batches import TensorBatches
+    from sightline.recipes.constrained import _Lagrangian, _Rows
+
+    rows = _Rows.of(TensorBatches(*ROWS, 20, True, 0))
+    lagrangian = _Lagrangian(lambda out, y: out.mean(), tuple(FAIR), rows, "augmented", 1.0)
+    module = linear()
+    with torch.no_grad():
+        parts = [lagrangian.excess(module(x), rows.at) for x, _ in rows.epoch()]
+        whole = lagrangian.excess(module(ROWS[0]), slice(None))
+    assert torch.allclose(torch.stack(parts).mean(0), whole)
+    assert not torch.allclose(parts[0], whole)
+
+
+@pytest.mark.parametrize("after", [3, 7, 10, 11])
+def test_resumed_training_is_the_same_bit_for_bit(tmp_path, after):
+    """Batches of 30: four steps an epoch; stopped within an epoch, or near its end."""
+    recipe = sl.Recipe(
+        "adam", lr=0.02, epochs=6, batch_size=30, shuffle=True, seed=2, subject_to=FAIR, constraint_method="lagrangian"
+    )
+    straight = linear()
+    once = sl.train(straight, ROWS, "hinge", recipe)
+    path = tmp_path / "training"
+    first = sl.train(
+        linear(), ROWS, "hinge", recipe, checkpoint=path, checkpoint_every=1, callback=lambda at: at.step == after
+    )
+    assert len(first.losses) == -(-after // 4)
+    module = linear()
+    again = sl.train(module, ROWS, "hinge", recipe, checkpoint=path)
+    assert again.multipliers == once.multipliers and again.losses == once.losses and again.epoch == once.epoch
+    assert torch.equal(module.weight, straight.weight)
+    with pytest.raises(ValueError, match="other constraints"):
+        sl.train(linear(), ROWS, "hinge", recipe.but(subject_to=FAIR[:1]), checkpoint=path)
+
+
 WRONG = [
     ({"subject_to": []}, {}, "subject_to is empty"),
-    ({"subject_to": [sl.recall(where=Y > 0) >= 0.9]}, {}, "do not know their rows' groups"),
+    ({"subject_to": [sl.recall(where=Y[:50] > 0) >= 0.9]}, {}, "a boolean for each row"),
     ({"constraint_method": "penalty"}, {}, "choose one of lagrangian, augmented"),
     ({"constraint_rate": 0.0}, {}, "constraint_rate=0.0"),
     ({}, {"engine": "compiled"}, "runs on engine='exact'"),
-    ({}, {"checkpoint": "x"}, "without checkpoint"),
 ]
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Checkpoints:
     """The checkpoints of a training in one file.
 
     every : steps between two of them; None for ten seconds.
+    more, restore : what a training keeps besides, and what puts it back.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int | None = None) -> None:
@@ -43,6 +45,8 @@ class Checkpoints:
         self.path, self.every = Path(path), every
         self.next = time.perf_counter() + SECONDS
         self.at_epoch: dict[str, Any] = {}
+        self.more: Callable[[], dict[str, Any]] | None = None
+        self.restore: Callable[[dict[str, Any] | None], None] | None = None
 
     def due(self, step: int, now: float) -> bool:
         """Whether it is time for the next."""
@@ -68,6 +72,7 @@ class Checkpoints:
             "at_epoch": self.at_epoch, "now": random_state(job.batches), "rule": job.trace.rule,
             "trace": {name: torch.tensor(getattr(job.trace, name), dtype=torch.float64) for name in LISTS},
             "states": [torch.stack(column) for column in zip(*job.trace.states)],
+            "more": None if self.more is None else self.more(),
         }  # fmt: skip
         try:
             record = {"training": identity(job), "values": pack(values, tensors, "checkpoint")}
@@ -90,6 +95,8 @@ class Checkpoints:
         record, tensors = _from_bytes(self.path)
         _check_identity(record["training"], identity(job), self.path)
         values = unpack(record["values"], tensors)
+        if self.restore is not None:
+            self.restore(values.get("more"))
         with torch.no_grad():
             for tensor, value in zip(job.state, values["state"]):
                 tensor.copy_(value)

@@ -90,7 +90,7 @@ def train(
 
         return train_constrained(  # type: ignore[return-value]  # said in the docstring
             module, data, loss, recipe, callback, engine=engine, record=record, checkpoint=checkpoint,
-            progress=progress, time_limit=time_limit, warn=warn,
+            checkpoint_every=checkpoint_every, progress=progress, time_limit=time_limit, warn=warn,
         )  # fmt: skip
     job = prepare(module, data, loss, recipe, record)
     job.callback, job.time_limit = callback, time_limit
