@@ -1,0 +1,1 @@
+"""Tables of short scripts, for tests/test_check_rules.py."""
