@@ -1,4 +1,4 @@
-"""The computation of one loss as a function that can be run again: with other parameters, other rows, from any value on.
+"""The computation of one loss as a function that can be run again: other parameters, other rows, from any value on.
 
 What was recorded between two updates is cut down to what the loss depends on.  Values that nothing trained took part in
 are the program's inputs; leaf tensors that require gradients are its parameters.
@@ -49,8 +49,8 @@ class Instruction:
 class Program:
     """loss = program(parameters, inputs), as it was recorded; ``shapes`` are those of then.
 
-    parameters : slots of the trained leaves.  inputs : slots of values that nothing trained took part in; ``values`` holds
-    copies of these, by slot.
+    parameters : slots of the trained leaves.  inputs : slots of values that nothing trained took part in; ``values``
+    holds these by slot (copies, where the program outlives its iteration).
     """
 
     instructions: tuple[Instruction, ...]
@@ -65,8 +65,8 @@ class Program:
     def run(self, given: Mapping[int, Tensor], wanted: Sequence[int] | None = None) -> list[Tensor]:
         """The values of the wanted slots (the loss alone by default) with some slots given.
 
-        given : at least the parameters; an input that is not given has its recorded value.  Calls whose answers are given
-        are left out.  Random numbers are drawn anew where a call draws some.
+        given : at least the parameters; an input that is not given has its recorded value.  Calls whose answers are
+        given are left out.  Random numbers are drawn anew where a call draws some.
         """
         wanted = (self.loss,) if wanted is None else wanted
         known: dict[int, Tensor] = dict(given)
@@ -151,7 +151,7 @@ class Program:
 
 
 def build(operations: Sequence[Operation], loss: Tensor) -> Program | None:
-    """The program of a loss, or None where a call on its way was not seen (a custom autograd Function, for instance)."""
+    """The program of a loss, or None where a call on its way was not seen (a custom autograd function, say)."""
     slots: dict[int, int] = {}  # id of a tensor -> its newest slot
     held: dict[int, Tensor] = {}
     made: dict[int, int] = {}  # slot -> place of its call
@@ -166,7 +166,7 @@ def build(operations: Sequence[Operation], loss: Tensor) -> Program | None:
 
     for place, call in enumerate(operations):
         sources = tuple(slot_of(t) for t in tensors((call.args, call.kwargs)))
-        outputs = []
+        outputs: list[int] = []
         ends_in_leaf = False
         for tensor in tensors(call.answer):
             if tensor.is_leaf and tensor.requires_grad:
@@ -177,7 +177,7 @@ def build(operations: Sequence[Operation], loss: Tensor) -> Program | None:
             held[slot] = tensor
             made[slot] = place
             outputs.append(slot)
-        changed = bool(call.args) and isinstance(call.args[0], Tensor) and call.answer is call.args[0]
+        changed = call.changes or (bool(call.args) and isinstance(call.args[0], Tensor) and call.answer is call.args[0])
         calls.append((sources, tuple(outputs), changed and not ends_in_leaf))
     root = slots.get(id(loss))
     if root is None:
@@ -185,8 +185,8 @@ def build(operations: Sequence[Operation], loss: Tensor) -> Program | None:
 
     needed, places = {root}, []
     for place in range(len(operations) - 1, -1, -1):
-        sources, outputs, _ = calls[place]
-        if any(s in needed and made.get(s) == place for s in outputs):
+        sources, given, _ = calls[place]
+        if any(s in needed and made.get(s) == place for s in given):
             places.append(place)
             needed.update(sources)
     places.reverse()
@@ -199,18 +199,18 @@ def build(operations: Sequence[Operation], loss: Tensor) -> Program | None:
     instructions: list[Instruction] = []
     used: dict[int, list[int]] = {}
     for place in places:
-        call, (sources, outputs, changed) = operations[place], calls[place]
+        call, (sources, given, changed) = operations[place], calls[place]
         queue = iter(sources)
         args, kwargs = _referred(call.args, queue), _referred(call.kwargs, queue)
         for s in sources:
             used.setdefault(s, []).append(len(instructions))
         instructions.append(
-            Instruction(call.function, args, kwargs, sources, outputs, call.graded, changed, call.at, place)
+            Instruction(call.function, args, kwargs, sources, given, call.graded, changed, call.at, place)
         )
     ends = [s for s in used if made.get(s) not in within]  # in the order of their first use
     parameters = tuple(s for s in ends if held[s].requires_grad)
     inputs = tuple(s for s in ends if not held[s].requires_grad)
-    values = {s: held[s].detach().clone() for s in inputs}
+    values = {s: held[s].detach() for s in inputs}
     return Program(
         tuple(instructions), parameters, inputs, root, values, {s: held[s].shape for s in (*used, root)},
         {s: held[s] for s in parameters}, {s: tuple(v) for s, v in used.items()},

@@ -36,7 +36,7 @@ def names_of(
     holders += [
         (f"{name}.{inner}", module)
         for name, value in visible.items()
-        if not isinstance(value, nn.Module | type) and hasattr(value, "__dict__") and type(value).__module__ == "__main__"
+        if not isinstance(value, nn.Module | type) and type(value).__module__ == "__main__" and hasattr(value, "__dict__")
         for inner, module in vars(value).items()
         if isinstance(module, nn.Module)
     ]

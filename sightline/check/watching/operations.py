@@ -1,8 +1,9 @@
-"""One recorded call of PyTorch, and what a call does to its first argument."""
+"""One recorded call of PyTorch, and which of the recorded calls are still needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -13,7 +14,8 @@ from sightline.check.watching.places import Spot
 class Operation(NamedTuple):
     """A call that something trained took part in: as it was made, with its answer.
 
-    graded : gradients were being recorded.  at : where, in iterations that are looked at closely.
+    graded : gradients were being recorded.  at : where, in iterations that are looked at closely.  changes : it changes
+    its first argument in place; where that had been no part of the computation, ``args`` holds a copy from before.
     """
 
     function: Callable[..., Any]
@@ -22,6 +24,7 @@ class Operation(NamedTuple):
     answer: Any
     graded: bool
     at: Spot | None
+    changes: bool = False
 
     @property
     def name(self) -> str:
@@ -62,3 +65,37 @@ def tensors(tree: Any) -> Iterator[Tensor]:
     elif isinstance(tree, dict):
         for item in tree.values():
             yield from tensors(item)
+
+
+def assigned(tensor: Tensor, index: Any, value: Any) -> Tensor:
+    """``tensor[index] = value`` as a function."""
+    answer = tensor.clone()
+    answer[index] = value
+    return answer
+
+
+def size_of(tensor: Tensor) -> int:
+    """Bytes of a tensor's numbers."""
+    return tensor.numel() * tensor.element_size()
+
+
+def still_needed(operations: Sequence[Operation]) -> list[Operation]:
+    """Those calls whose answers somebody else still holds, and all that these came from.
+
+    Which calls a later ``backward`` can need is read off the counts of references: an answer that only the recording
+    holds cannot be used again by the script.
+    """
+    ours: dict[int, int] = {}
+    for call in operations:
+        for tensor in tensors((call.args, call.kwargs, call.answer)):
+            ours[id(tensor)] = ours.get(id(tensor), 0) + 1
+    wanted: set[int] = set()
+    kept: list[Operation] = []
+    for call in reversed(operations):
+        # A loop's variable, the argument of getrefcount and the generator hold one reference each.
+        answers = list(tensors(call.answer))
+        alive = any(id(t) in wanted or sys.getrefcount(t) > ours[id(t)] + 3 for t in answers)
+        if alive:
+            kept.append(call)
+            wanted.update(id(t) for t in tensors((call.args, call.kwargs)))
+    return kept[::-1]

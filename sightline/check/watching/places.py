@@ -39,9 +39,16 @@ def is_own(filename: str) -> bool:
 def frame_of_own(depth: int = 1) -> FrameType | None:
     """The nearest frame of the person's code, from the caller's ``depth``-th frame outwards."""
     frame: FrameType | None = sys._getframe(depth)
-    while frame is not None and not is_own(frame.f_code.co_filename):
+    known = _known
+    while frame is not None:
+        file = frame.f_code.co_filename
+        own = known.get(file)
+        if own is None:
+            own = is_own(file)
+        if own:
+            return frame
         frame = frame.f_back
-    return frame
+    return None
 
 
 Spot = tuple[str, int, str]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import runpy
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from sightline.check.watching.recorder import Recording, StopWatching, Watcher
+from sightline.check.watching.awaiting import AfterTorch
+
+if TYPE_CHECKING:
+    from sightline.check.watching.recorder import Recording, Watcher
 
 
 class TimeIsUp(BaseException):
@@ -24,47 +29,81 @@ def watch_script(
     module: bool = False,
     time_limit: float | None = None,
     max_steps: int | None = None,
+    every: int | None = None,
 ) -> Recording:
     """Run ``script`` as ``python script arguments`` would, watched, in this process.
 
     module : ``script`` is the name of a module, as after ``python -m``.
-    time_limit : seconds of wall time; max_steps : backward passes.  At either the script is ended and what was seen until
-        then is given; ``ending`` says which.
+    time_limit : seconds of wall time; max_steps : updates.  At either the script is ended and what was seen until then
+        is given; ``ending`` says which.  every : see ``Watcher``.
 
-    An error of the script is in ``error`` of what comes back, with its traceback; ``SystemExit`` too.
+    An error of the script is in ``error`` of what comes back, with its traceback; ``SystemExit`` too.  What the script
+    defined stays ``sys.modules["__main__"]`` while it runs, so that its classes can be pickled.
     """
-    watcher = Watcher(max_steps=max_steps)
-    recording = watcher.recording
-    old_argv, old_path = sys.argv, list(sys.path)
+    watchers: list[Watcher] = []
+
+    def begin() -> None:
+        from sightline.check.watching.recorder import Watcher
+
+        watchers.append(Watcher(max_steps=max_steps, every=every))
+        watchers[0].start()
+
+    waiting = AfterTorch(begin)
+    ending, error, names = "finished", None, {}
+    main, old_argv, old_path = sys.modules["__main__"], sys.argv, list(sys.path)
     sys.argv = [script, *arguments]
-    if not module:
-        sys.path.insert(0, os.path.dirname(os.path.abspath(script)))
-    else:
-        sys.path.insert(0, os.getcwd())
+    sys.path[0] = os.getcwd() if module else os.path.dirname(os.path.realpath(script))
     try:
         with _alarm(time_limit):
-            watcher.start()
+            waiting.install()
             try:
-                if module:
-                    recording.globals = runpy.run_module(script, run_name="__main__", alter_sys=True)
-                else:
-                    recording.globals = runpy.run_path(script, run_name="__main__")
+                names = runpy.run_module(script, run_name="__main__", alter_sys=True) if module else _run(script)
             finally:
-                watcher.stop()
-    except TimeIsUp as error:
-        recording.ending, recording.error = "time limit", error
-    except StopWatching as error:
-        recording.ending, recording.error = "step limit", error
-    except KeyboardInterrupt as error:
-        recording.ending, recording.error = "interrupted", error
-    except SystemExit as error:
-        recording.ending = "finished" if error.code in (None, 0) else "exit"
-        recording.error = error
-    except Exception as error:
-        recording.ending, recording.error = "error", error
+                waiting.withdraw()
+                for watcher in watchers:
+                    watcher.stop()
+    except BaseException as found:
+        ending, error = _ending(found), found
+        if not module:
+            names = dict(vars(sys.modules["__main__"]))
     finally:
-        sys.argv, sys.path[:] = old_argv, old_path
+        sys.modules["__main__"], sys.argv, sys.path[:] = main, old_argv, old_path
+    if not watchers:
+        from sightline.check.watching.recorder import Watcher
+
+        watchers.append(Watcher())
+        watchers[0].recording.notes.append("The script did not import PyTorch.")
+    recording = watchers[0].recording
+    recording.ending, recording.error, recording.globals = ending, error, names
     return recording
+
+
+def _ending(error: BaseException) -> str:
+    if isinstance(error, TimeIsUp):
+        return "time limit"
+    if type(error).__name__ == "StopWatching":
+        return "step limit"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, SystemExit):
+        return "finished" if error.code in (None, 0) else "exit"
+    return "error"
+
+
+def _run(script: str) -> dict[str, Any]:
+    """Run a file as Python runs its main script; the names that it leaves."""
+    file = os.path.abspath(script)
+    main = ModuleType("__main__")
+    names = vars(main)
+    names.update(__file__=file, __builtins__=__builtins__, __cached__=None, __spec__=None, __package__=None)
+    from importlib.machinery import SourceFileLoader
+
+    names["__loader__"] = SourceFileLoader("__main__", file)
+    sys.modules["__main__"] = main
+    with io.open_code(file) as stream:
+        source = stream.read()
+    exec(compile(source, file, "exec", dont_inherit=True), names)
+    return dict(names)
 
 
 @contextlib.contextmanager
