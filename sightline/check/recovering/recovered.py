@@ -18,7 +18,7 @@ from sightline.check.recovering.design import LinearScores, composed, flat, line
 from sightline.check.recovering.penalty import ABSOLUTE, SQUARED, Penalties, penalty_term
 from sightline.check.recovering.soft import Shares, expanded, soft_cross_entropy
 from sightline.check.recovering.rows import WHOLE, Rows, join, row_inputs
-from sightline.check.recovering.scores import LAST_LAYER, STACK, Scores, doubled, find_scores, parameters_of
+from sightline.check.recovering.scores import LAST_LAYER, STACK, Scores, added_inputs, doubled, find_scores, parameters_of
 from sightline.check.watching.stretch import Stretch
 from sightline.data import make_data
 from sightline.losses import Loss, Softmax
@@ -75,6 +75,13 @@ class Recovered:
         """At the first backward pass."""
         return self.at(self.stretch.start)
 
+    @cached_property
+    def probe(self) -> dict[int, Tensor]:
+        """Finite weights at which the program is looked at: those of the end, or of the start where they are not."""
+        finite = all(bool(torch.isfinite(w).all()) and float(w.abs().max() if w.numel() else 0) < 1e15
+                     for w in self.weights.values())  # fmt: skip
+        return self.weights if finite else self.start
+
     def name(self, slot: int) -> str:
         """What the person's code calls a parameter."""
         place = self._owners.get(slot)
@@ -93,7 +100,7 @@ class Recovered:
     def held(self) -> set[int]:
         """Inputs that hold rows."""
         assert self.whole_program is not None
-        return row_inputs(self.whole_program, self.entries)
+        return row_inputs(self.whole_program, self.entries) - added_inputs(self.whole_program)
 
     @cached_property
     def scores(self) -> Scores | None:
@@ -101,7 +108,7 @@ class Recovered:
         if self.whole_program is None:
             return None
         with contextlib.suppress(Exception):
-            return find_scores(self.whole_program, self.weights, self.held)
+            return find_scores(self.whole_program, self.probe, self.held)
         return None
 
     @property
@@ -115,14 +122,24 @@ class Recovered:
         """All rows, joined."""
         if self.scores is None or self.whole_program is None:
             return None
-        entries: list[list[Tensor]] = self.entries
+        entries: list[list[Tensor]] = self._with_equal_additions()
         held = self.held
         if self.scores.kind == LAST_LAYER:
             entries = self._frozen(entries)
             held = held | {s for s in self.program.inputs if s not in self.whole_program.inputs}
         with contextlib.suppress(Exception):
-            return join(self.program, entries, self.scores.slot, self.weights, held)
+            return join(self.program, entries, self.scores.slot, self.probe, held)
         return None
+
+    def _with_equal_additions(self) -> list[list[Tensor]]:
+        """Inputs of each pass; numbers that are only added to the loss are those of the first pass."""
+        assert self.whole_program is not None
+        added = added_inputs(self.whole_program)
+        if not added:
+            return self.entries
+        first = self.entries[0]
+        at = [i for i, s in enumerate(self.whole_program.inputs) if s in added]
+        return [[first[i] if i in at else value for i, value in enumerate(entry)] for entry in self.entries]
 
     def _frozen(self, entries: list[list[Tensor]]) -> list[list[Tensor]]:
         """Passes with the features of the last layer, computed with the weights of the end."""
@@ -135,7 +152,7 @@ class Recovered:
                 key = id(entry[0])
                 if key not in done:
                     given = dict(zip(whole.inputs, entry))
-                    made = whole.run({**self.weights, **given}, list(self.program.inputs))
+                    made = whole.run({**self.probe, **given}, list(self.program.inputs))
                     done[key] = [m.detach() for m in made]
                 answer.append(done[key])
         return answer
@@ -148,7 +165,7 @@ class Recovered:
         if self.scores is None or self.rows is None:
             return None
         with contextlib.suppress(Exception):
-            return linear_scores(self.scores, self.rows.values, self.weights)
+            return linear_scores(self.scores, self.rows.values, self.probe)
         return None
 
     @cached_property
@@ -309,7 +326,7 @@ class Recovered:
         single = rows.how == "stacked"
         base = doubled(rows.values)
         y = (y_all if target is None else target)[which] if slot in leading else y_all
-        others = doubled(dict(self.weights))
+        others = doubled(dict(self.probe))
 
         def value(z: Tensor, given: Tensor) -> Tensor:
             copies = max(len(z) // len(which), 1)
@@ -349,7 +366,7 @@ class Recovered:
         program = self.whole_program
         if program is None or self.scores is None:
             return Penalties()
-        found = tuple(penalty_term(self.program, t, self.weights) for t in self.scores.penalties)
+        found = tuple(penalty_term(self.program, t, self.probe) for t in self.scores.penalties)
         l2: dict[int, float] = {}
         l1: dict[int, float] = {}
         for term in found:
@@ -380,16 +397,20 @@ class Recovered:
     @cached_property
     def minimised(self) -> Minimised | str:
         """The convex problem that the training was solving, or why there is none, as a sentence."""
+        return self.penalised(self.penalties)
+
+    def penalised(self, penalties: Penalties) -> Minimised | str:
+        """The training's own loss of the scores with these penalties as a convex problem, or why there is none."""
         if self.whole_program is None:
             return "no backward pass was seen whose computation could be followed."
         if self.scores is None or self.linear is None:
             return "the scores are not a linear function of the rows."
         if self.soft is not None:
-            return self.problem(Softmax(), self.soft.labels, self.soft.factor, self.penalties, shares=self.soft)
+            return self.problem(Softmax(), self.soft.labels, self.soft.factor, penalties, shares=self.soft)
         if self.recognised is None:
             return "the loss is none of those whose optimum can be certified."
         found = self.recognised
-        return self.problem(found.loss, self._all(found), found.factor, self.penalties, found.difference)
+        return self.problem(found.loss, self._all(found), found.factor, penalties, found.difference)
 
     def _all(self, found: Recognised) -> Tensor:
         """The recognised loss's coding of the targets of all rows."""

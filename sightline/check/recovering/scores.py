@@ -71,6 +71,14 @@ def terms(program: Program, rows: set[int]) -> tuple[list[Term], list[Term]]:
     return of_data, penalties
 
 
+def added_inputs(program: Program) -> set[int]:
+    """The inputs that are only added to the loss, or taken from it: they have no part in its gradient."""
+    used: set[int] = set()
+    for term in _summands(program, program.loss, 1.0):
+        used |= program.before(term.slot)
+    return set(program.inputs) - used
+
+
 def _summands(program: Program, slot: int, factor: float) -> list[Term]:
     step = program.producer(slot)
     if step is None:

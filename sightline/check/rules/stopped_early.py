@@ -1,0 +1,87 @@
+"""The training was still on its way when it ended: the same recipe with more steps gets there.
+
+## What it finds
+
+The end is far from the certified optimum, and nothing else explains it: the learning rate is stable, the loss still falls.
+The rule says how many steps the same recipe needs, from the eigenvalues at the optimum.
+
+## Why it matters
+
+A loss that is still falling says nothing of how far there is to go. The optimum does.
+
+## Example
+
+```python
+for epoch in range(10):
+    step()
+```
+
+## Instead
+
+```python
+for epoch in range(1000):
+    step()
+```
+
+## How sure
+
+The distance is proven by the certificate. The number of steps is that of the quadratic that the loss is near its optimum,
+exact for the squared loss with all rows in each step.
+"""
+
+from __future__ import annotations
+
+import math
+
+from sightline.check.evidence import Evidence
+from sightline.check.finding import Finding, Number, Severity
+from sightline.check.progress import ADAPTIVE, progress
+from sightline.check.recovering.recovered import Recovered
+from sightline.check.trying import attempt
+
+
+def find(training: Recovered, evidence: Evidence) -> Finding | None:
+    """The gap, and whether the loss was still falling."""
+    here = progress(training)
+    if here is None or here.no_minimum or not here.far or here.diverged:
+        return None
+    if here.descent and here.lr is not None and here.limit is not None and here.lr > here.limit:
+        return None
+    if not _falling(training):
+        return None
+    needed = here.steps_needed if here.descent else None
+    if here.kind in ADAPTIVE and here.distance is not None and here.lr:
+        needed = max(3 * here.distance / here.lr, 2.0 * here.steps)
+    more = None if needed is None or not math.isfinite(needed) or needed <= here.steps else math.ceil(needed * 1.5)
+    relative = here.excess / max(here.best, 1e-300)
+    share = f"{100 * relative:.2g} % above the optimum" if relative < 100 else f"{1 + relative:.2g} times the optimum"
+    tried = None
+    if evidence.attempt:
+        what = "the same recipe" + (f" for {more:,} steps" if more else " taken to its end")
+        tried = attempt(training, here.problem, what, steps=more)
+    return Finding(
+        rule="stopped-early",
+        severity=Severity.WARNING,
+        what=f"stopped after {here.steps:,} steps with the loss still falling, {share}",
+        where=evidence.place(training.stretch.at),
+        measured=Number(here.steps, "steps", f"{here.steps:,}"),
+        bound=Number(more, "steps needed", f"{more:,}") if more else Number(relative, "gap relative to the optimum"),
+        why="The certified optimum is far below the last loss. More steps of the same kind lead there.",
+        fix=f"for step in range({more}):" if more else "train until the loss no longer falls, or use sl.fit",
+        tried=tried,
+        weight=0.5,
+    )
+
+
+def _falling(training: Recovered) -> bool:
+    """Whether the loss on all rows fell over the last quarter of the path, by more than it swings."""
+    path = training.stretch.path
+    if len(path) < 4:
+        return True
+    late = path[-max(len(path) // 4, 3) :]
+    try:
+        picked = [late[0], late[len(late) // 2], late[-1]]
+        values = [training.loss(training.at(weights)) for _, weights in picked]
+    except Exception:
+        return True
+    return all(math.isfinite(v) for v in values) and values[0] > values[1] > values[2]
