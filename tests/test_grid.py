@@ -131,6 +131,8 @@ def test_the_optimum_of_equal_problems_is_found_once(monkeypatch):
     monkeypatch.setattr(minimised, "solve", lambda objective, **options: found.append(1) or solve(objective, **options))
     recipes = grid(Recipe(epochs=20), lr=[0.1, 1e-4], weight_decay=[0.0, 0.1])
     results = train_grid(nn.Linear(3, 1, dtype=torch.float64), line(), nn.MSELoss(), recipes)
+    assert not found  # nobody asked yet
+    assert all(result.certificate is not None for result in reversed(results))
     assert len(found) == 2
     assert [r.certificate is None for r in results] == [False] * 4
     assert abs(results[0].optimum.certificate.value - results[1].optimum.certificate.value) > 1e-3

@@ -16,7 +16,9 @@ from torch.utils.data import (
     SequentialSampler,
     Subset,
     SubsetRandomSampler,
+    TensorDataset,
     WeightedRandomSampler,
+    default_collate,
 )
 
 from sightline.data import DataError
@@ -45,6 +47,11 @@ class Batches(abc.ABC):
         """How often each row is drawn beside the others, (n,); None where all are alike."""
         return None
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...] | None:
+        """Those that all rows are slices of; None where rows come from anything else."""
+        return None
+
     @abc.abstractmethod
     def epoch(self) -> Iterator[Batch]:
         """The batches of the next epoch."""
@@ -71,6 +78,10 @@ class TensorBatches(Batches):
                 range(self.rows),  # type: ignore[arg-type]
                 batch_size=self.size, shuffle=True, generator=self.generator, collate_fn=torch.tensor,
             )
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return self.X, self.y
 
     def epoch(self) -> Iterator[Batch]:
         X, y, size = self.X, self.y, self.size
@@ -106,6 +117,12 @@ class LoaderBatches(Batches):
     def row_weights(self) -> Tensor | None:
         sampler = getattr(self.loader.batch_sampler, "sampler", self.loader.sampler)
         return sampler.weights.double() if isinstance(sampler, WeightedRandomSampler) else None
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...] | None:
+        dataset = self.loader.dataset
+        plain = type(dataset) is TensorDataset and self.loader.collate_fn is default_collate
+        return dataset.tensors if plain else None  # type: ignore[attr-defined]
 
     def epoch(self) -> Iterator[Batch]:
         for batch in self.loader:

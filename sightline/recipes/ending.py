@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,63 +18,172 @@ from sightline.certificate import Certificate, Verdict
 from sightline.driver import ConvergenceWarning
 from sightline.penalties import NONE
 from sightline.recipes.checks import broadcasts
-from sightline.recipes.judging import LinearJudge, ModuleJudge
+from sightline.recipes.judging import LateJudge, LinearJudge, ModuleJudge
 from sightline.recipes.linear import LinearMap, linear_map, own_copy
 from sightline.recipes.loop import Job
 from sightline.recipes.minimised import Minimised
-from sightline.recipes.problem import find_problem, mean_rows
+from sightline.recipes.problem import Trained, find_problem, mean_rows
 from sightline.recipes.recognised import linear_in_scores, recognise
 from sightline.recipes.result import Training
+from sightline.recipes.trace import Judge, State
+
+CHANGED = (
+    "X or y was written to after the training and before this was asked for, so the problem that was being solved is"
+    " gone. Ask for the certificate before, or train on a copy."
+)
 
 
-def finish(job: Job, *, certify: bool, tol: float, warn: bool, solved: Iterable[Minimised] = ()) -> Training:
+def finish(job: Job, *, certify: bool, tol: float, warn: bool, beside: Sequence[Training] = ()) -> Training:
     """The result of a training that has run.
 
-    solved : problems of other trainings on the same rows with the same loss, whose optimum need not be found again.
+    What it was solving, and how far it came, is found when it is first asked for, so that a training costs what its
+    steps cost.  What could be something else by then (a loss function, a module or a ``Dataset`` of the user's own) is
+    examined here.
+
+    beside : results of other trainings on the same rows with the same loss, whose optimum need not be found again.
     """
-    rows = job.batches.all_rows()
-    X, y = (None, None) if rows is None else (rows[0], _in_one_shape(job, *rows))
-    linear, problem = _examine(job, X, y)
-    minimised = problem if isinstance(problem, Minimised) else None
-    certificate: Certificate | None = None
-    state = job.snapshot()
-    if minimised is not None:
-        assert isinstance(linear, LinearMap)
-        minimised = replace(minimised, tol=tol)
-        minimised.use(solved)
-        job.trace.judge = LinearJudge(linear, minimised)
-        if certify:
-            certificate = _certificate(minimised, linear, job)
-            sentence = f"The recipe minimises {minimised.sentence}. {_meaning(certificate, minimised, job)}"
-        else:
-            sentence = f"The recipe minimises {minimised.sentence}. Its end was not certified (certify=False)."
-    else:
-        reason = str(problem)
-        sentence = f"No certificate: {reason}"
-        if X is not None and y is not None:
-            known = linear if isinstance(linear, LinearMap) else None
-            job.trace.judge = ModuleJudge(own_copy(job.module), job.loss, X, y, known)
     early = _early(job)
-    if early:
-        sentence = f"{early} {sentence}"
-        if warn and job.detail:
-            warnings.warn(early, ConvergenceWarning, stacklevel=3)
-    weight, bias = _weights(linear, state, minimised, X, job)
-    return Training(
-        weight=weight, bias=bias, certificate=certificate,
-        loss=None if minimised is None else minimised.objective.loss,
-        penalty=NONE if minimised is None else minimised.objective.penalty,
-        fit_intercept=isinstance(linear, LinearMap) and linear.has_bias,
-        classes=None if minimised is None else minimised.objective.data.classes,
-        columns=job.columns, solver=f"recipe: {type(job.optimizer).__name__}", n_iter=job.steps,
-        rows=0 if X is None else len(X), total_weight=0.0 if X is None else float(len(X)), trace=job.trace,
-        module=job.module, recipe=job.recipe, X=X, y=y, minimised=minimised, sentence=sentence, stopped=job.stopped,
-        engine=job.engine,
+    if early and warn and job.detail:
+        warnings.warn(early, ConvergenceWarning, stacklevel=3)
+    trained = Trained.by(job.optimizer, job.module)
+    waits = _is_of_torch(job)
+    ending = Ending(_as_it_is_now(job) if waits else job, trained, certify, tol, early, beside)
+    job.trace.judge = LateJudge(lambda: ending.judge) if waits else ending.judge
+    return Training.ended(
+        ending, columns=job.columns, solver=f"recipe: {type(job.optimizer).__name__}", n_iter=job.steps,
+        trace=job.trace, extra={}, module=job.module, recipe=job.recipe, stopped=job.stopped, engine=job.engine,
         seconds=job.seconds,
-    )
+    )  # fmt: skip
 
 
-def _examine(job: Job, X: Tensor | None, y: Tensor | None) -> tuple[LinearMap | str, Minimised | str]:
+def _is_of_torch(job: Job) -> bool:
+    """Whether all that is to be examined is PyTorch's own, and so the same later as now."""
+    loss, tensors = job.loss, job.batches.tensors
+    name = type(loss).__module__ if isinstance(loss, nn.Module) else getattr(loss, "__module__", "")
+    return (
+        name in ("torch.nn.modules.loss", "torch.nn.functional", "sightline.recipes.named_losses")
+        and tensors is not None and not any(t.is_inference() for t in tensors)
+        and not isinstance(job.recipe.optimizer, torch.optim.Optimizer)
+        and all(_is_plain(part) for part in job.module.modules())
+    )  # fmt: skip
+
+
+def _is_plain(part: nn.Module) -> bool:
+    hooked = part._forward_hooks or part._forward_pre_hooks
+    return type(part).__module__.startswith("torch.nn.modules.") and "forward" not in vars(part) and not hooked
+
+
+def _as_it_is_now(job: Job) -> Job:
+    """The job with a module and a loss that nobody else holds."""
+    now = copy.copy(job)
+    now.module = _twin(job.module, {})
+    now.loss = _twin(job.loss, {}) if isinstance(job.loss, nn.Module) else job.loss
+    now.callback = now.progress = now.keeper = now.resumed = None
+    return now
+
+
+def _twin(module: nn.Module, made: dict[int, Any]) -> nn.Module:
+    """A copy of one of PyTorch's modules, with tensors of its own: a tenth of what ``deepcopy`` costs.
+
+    made : what was copied already, by ``id``.
+    """
+    twin = object.__new__(type(module))
+    made[id(module)] = twin
+    own = dict(vars(module))
+    for kind in ("_parameters", "_buffers", "_modules"):
+        own[kind] = {name: _copied(part, made) for name, part in own[kind].items()}
+    vars(twin).update(own)
+    return twin
+
+
+def _copied(part: Any, made: dict[int, Any]) -> Any:
+    if part is None or id(part) in made:
+        return made.get(id(part))
+    if isinstance(part, nn.Module):
+        return _twin(part, made)
+    value = part.detach().clone()
+    made[id(part)] = nn.Parameter(value, part.requires_grad) if isinstance(part, nn.Parameter) else value
+    return made[id(part)]
+
+
+class Ending:
+    """A training's end, examined when asked: what was being solved, and how far the weights are from that."""
+
+    def __init__(
+        self, job: Job, trained: Trained, certify: bool, tol: float, early: str, beside: Sequence[Training]
+    ) -> None:
+        self.job, self.trained, self.certify, self.tol, self.early, self.beside = (
+            job, trained, certify, tol, early, beside
+        )  # fmt: skip
+        self.state: State = job.snapshot()
+        self.versions = self._versions()
+
+    def _versions(self) -> list[int]:
+        """How often the tensors of rows have been written to."""
+        return [t._version for t in self.job.batches.tensors or () if not t.is_inference()]
+
+    @cached_property
+    def examined(self) -> tuple[dict[str, Any], LinearMap | str, Minimised | str]:
+        """Fields of the ``Training``, by name; the linear map and the problem, or why there is none."""
+        job = self.job
+        rows = job.batches.all_rows()
+        X, y = (None, None) if rows is None else (rows[0], _in_one_shape(job, *rows))
+        linear, problem = _examine(job, self.trained, X, y)
+        if self._versions() != self.versions:
+            problem = CHANGED
+        if isinstance(problem, Minimised):
+            problem = replace(problem, tol=self.tol, others=self._others)
+        minimised = problem if isinstance(problem, Minimised) else None
+        weight, bias = _weights(linear, self.state, minimised, job)
+        facts = {
+            "weight": weight, "bias": bias, "minimised": minimised,
+            "loss": None if minimised is None else minimised.objective.loss,
+            "penalty": NONE if minimised is None else minimised.objective.penalty,
+            "fit_intercept": isinstance(linear, LinearMap) and linear.has_bias,
+            "classes": None if minimised is None else minimised.objective.data.classes,
+            "rows": 0 if X is None else len(X), "total_weight": 0.0 if X is None else float(len(X)), "X": X, "y": y,
+        }  # fmt: skip
+        return facts, linear, problem
+
+    @cached_property
+    def certified(self) -> dict[str, Any]:
+        """Certificate and sentence."""
+        _, linear, problem = self.examined
+        certificate: Certificate | None = None
+        if isinstance(problem, Minimised) and self._versions() != self.versions:
+            problem = CHANGED
+        if not isinstance(problem, Minimised):
+            sentence = f"No certificate: {problem}"
+        elif self.certify:
+            assert isinstance(linear, LinearMap)
+            certificate = _certificate(problem, linear, self.state, self.job)
+            sentence = f"The recipe minimises {problem.sentence}. {_meaning(certificate, problem)}"
+        else:
+            sentence = f"The recipe minimises {problem.sentence}. Its end was not certified (certify=False)."
+        return {"certificate": certificate, "sentence": f"{self.early} {sentence}" if self.early else sentence}
+
+    @cached_property
+    def judge(self) -> Judge | None:
+        """What says of recorded weights what they are worth; None where the rows cannot be had."""
+        facts, linear, problem = self.examined
+        known = linear if isinstance(linear, LinearMap) else None
+        if isinstance(problem, Minimised):
+            assert known is not None
+            return LinearJudge(known, problem)
+        if facts["X"] is None:
+            return None
+        module = None if problem == CHANGED else own_copy(self.job.module)
+        return ModuleJudge(module, self.job.loss, facts["X"], facts["y"], known)
+
+    def _others(self) -> list[Minimised]:
+        """The problems of the trainings beside this one, as far as they have been asked for."""
+        found = (vars(training).get("minimised") for training in self.beside)
+        return [problem for problem in found if problem is not None]
+
+
+def _examine(
+    job: Job, trained: Trained, X: Tensor | None, y: Tensor | None
+) -> tuple[LinearMap | str, Minimised | str]:
     """The linear map and the convex problem, or why there is none."""
     if X is None or y is None:
         reason = "the rows of the DataLoader cannot be collected into tensors, so the whole problem is not known."
@@ -84,11 +196,10 @@ def _examine(job: Job, X: Tensor | None, y: Tensor | None) -> tuple[LinearMap | 
     if isinstance(linear, str):
         return linear, linear
     size = mean_rows(len(X), job.batches.per_epoch, job.recipe.batch_size)
-    problem = find_problem(job.module, linear, job.optimizer, job.loss, y, size, job.columns, job.batches.row_weights)
+    problem = find_problem(trained, linear, job.loss, y, size, job.columns, job.batches.row_weights)
     if isinstance(problem, str):
         slopes = linear_in_scores(job.loss, y, linear.shape, linear.link, linear.dtype)
-        decays = any(group.get("weight_decay") for group in job.optimizer.param_groups)
-        if slopes is not None and not decays and _tilted(slopes, linear):
+        if slopes is not None and not any(trained.decays) and _tilted(slopes, linear):
             problem = (
                 "the loss is a linear function of the scores, so it has no minimum: it falls without bound, towards"
                 " minus infinity, as the weights grow." + _other_end(job, y, linear)
@@ -132,8 +243,8 @@ def _output_shape(module: nn.Module, X: Tensor) -> tuple[int, ...] | None:
     return (len(X), *out.shape[1:]) if isinstance(out, Tensor) and out.ndim else None
 
 
-def _certificate(minimised: Minimised, linear: LinearMap, job: Job) -> Certificate:
-    weights = linear.weights(job.snapshot(), minimised.difference)
+def _certificate(minimised: Minimised, linear: LinearMap, state: State, job: Job) -> Certificate:
+    weights = linear.weights(state, minimised.difference)
     certificate = minimised.certificate(weights, linear.dtype)
     early = job.stopped and not job.stopped.startswith("diverged")
     if early and certificate.verdict is Verdict.INACCURATE:
@@ -151,7 +262,7 @@ def _early(job: Job) -> str:
     return f"Stopped after {steps} ({job.stopped}). {job.detail}".rstrip() if job.stopped else ""
 
 
-def _meaning(certificate: Certificate, minimised: Minimised, job: Job) -> str:
+def _meaning(certificate: Certificate, minimised: Minimised) -> str:
     """What the gap says, in the units of the recipe's own loss."""
     here, gap = minimised.in_own_units(certificate.value), minimised.factor * certificate.gap
     if certificate.verdict is Verdict.NO_MINIMUM:
@@ -174,7 +285,7 @@ def _meaning(certificate: Certificate, minimised: Minimised, job: Job) -> str:
 
 
 def _weights(
-    linear: LinearMap | str, state: tuple[Tensor, ...], minimised: Minimised | None, X: Tensor | None, job: Job
+    linear: LinearMap | str, state: State, minimised: Minimised | None, job: Job
 ) -> tuple[Tensor, Tensor]:
     dtype = next(job.module.parameters()).dtype
     if isinstance(linear, str):

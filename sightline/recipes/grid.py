@@ -89,9 +89,8 @@ def train_grid(
         jobs = _run_all(module, data, loss, recipes, engine, threads or os.cpu_count() or 1, record, time_limit)
         results: list[Training] = []
         for number, job in enumerate(jobs, 1):
-            line.stage(f"certifying {number:,} of {len(jobs):,}")
-            solved = [result.minimised for result in results if result.minimised is not None]
-            results.append(finish(job, certify=certify, tol=tol, warn=warn, solved=solved))
+            line.stage(f"examining {number:,} of {len(jobs):,}")
+            results.append(finish(job, certify=certify, tol=tol, warn=warn, beside=results))
     return results
 
 

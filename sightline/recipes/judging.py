@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,3 +72,31 @@ class ModuleJudge:
     def lower_bound(self) -> float:
         """None is known."""
         return math.nan
+
+
+@dataclass
+class LateJudge:
+    """Any judge, made when it is first asked for something."""
+
+    make: Callable[[], Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled as the judge itself."""
+        return _itself, (self.make(),)
+
+    def weights(self, state: State) -> Any:
+        """As the judge says."""
+        return self.make().weights(state)
+
+    def judge(self, state: State) -> tuple[float, float, float]:
+        """As the judge says."""
+        found: tuple[float, float, float] = self.make().judge(state)
+        return found
+
+    def lower_bound(self) -> float:
+        """As the judge says."""
+        return float(self.make().lower_bound())
+
+
+def _itself(judge: Any) -> Any:
+    return judge

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -28,6 +29,7 @@ class Minimised:
     sentence : the problem in words.
     difference : the objective's score is the second of the module's two scores less the first.
     tol : relative gap to which the optimum is proven.  time_limit : seconds that may take.
+    others : gives problems on the same rows; the optimum of an equal one that has been solved is taken over.
     """
 
     objective: RecipeObjective
@@ -37,6 +39,15 @@ class Minimised:
     difference: bool = False
     tol: float = 1e-6
     time_limit: float | None = None
+    others: Callable[[], Iterable[Minimised]] = field(default=tuple, compare=False)
+
+    def __repr__(self) -> str:
+        """The problem in words; its tensors would fill pages."""
+        return f"Minimised({self.sentence})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the other trainings."""
+        return {**vars(self), "others": tuple}
 
     @property
     def bias_included(self) -> bool:
@@ -51,6 +62,9 @@ class Minimised:
     @cached_property
     def solution(self) -> Solution:
         """The certified optimum of ``for_solver``."""
+        for other in self.others():
+            if other is not self and self._equals(other) and "solution" in vars(other):
+                return other.solution
         return solve(self.for_solver, tol=max(self.tol / 8, 1e-13), time_limit=self.time_limit)
 
     @cached_property
@@ -63,17 +77,12 @@ class Minimised:
         """No weights' objective is below it."""
         return max(self.solution.certificate.lower_bound, 0.0)
 
-    def use(self, others: Iterable[Minimised]) -> None:
-        """Take the optimum over from an equal problem on the same rows, if one of these has been solved."""
-        mine = self.objective
-        for other in others:
-            theirs = other.objective
-            equal = (mine.loss, mine.penalty, mine.intercept, mine.bias_strength, self.tol, self.time_limit) == (
-                theirs.loss, theirs.penalty, theirs.intercept, theirs.bias_strength, other.tol, other.time_limit
-            )  # fmt: skip
-            if equal and "solution" in vars(other):
-                vars(self)["solution"] = other.solution
-                return
+    def _equals(self, other: Minimised) -> bool:
+        """Whether it is the same problem, given that the rows are the same."""
+        mine, theirs = self.objective, other.objective
+        return (mine.loss, mine.penalty, mine.intercept, mine.bias_strength, self.tol, self.time_limit) == (
+            theirs.loss, theirs.penalty, theirs.intercept, theirs.bias_strength, other.tol, other.time_limit
+        )  # fmt: skip
 
     def certificate(self, weights: Weights, dtype: torch.dtype) -> Certificate:
         """The certificate of weights, which came from anywhere."""

@@ -6,6 +6,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -38,6 +39,9 @@ class Vanilla(torch.optim.Optimizer):
         return loss
 
 
+_found: dict[str, type[torch.optim.Optimizer]] = {}
+
+
 def optimizer_class(name: str | type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
     """The class meant by a name in any case, or the class itself.
 
@@ -49,22 +53,29 @@ def optimizer_class(name: str | type[torch.optim.Optimizer]) -> type[torch.optim
         if issubclass(name, torch.optim.Optimizer):
             return name
         raise ValueError(f"optimizer={name.__name__} is not a subclass of torch.optim.Optimizer.")
+    wanted = str(name).lower()
+    if wanted in _found:
+        return _found[wanted]
     known: dict[str, type[torch.optim.Optimizer]] = {"vanilla": Vanilla, "normalized-gd": NormalizedGD}
     for attribute, value in vars(torch.optim).items():
         if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer:
             known[attribute.lower()] = value
-    wanted = str(name).lower()
     if wanted in known:
-        return known[wanted]
+        return _found.setdefault(wanted, known[wanted])
     near = difflib.get_close_matches(wanted, known, n=3)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else f"; choose one of {', '.join(sorted(known))}."
     raise ValueError(f"optimizer={name!r} is not an optimizer of torch.optim{hint}")
 
 
+@cache
+def _signature(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a function; kept, since reading them takes as long as a step."""
+    return inspect.signature(function).parameters
+
+
 def needs_closure(kind: type[torch.optim.Optimizer]) -> bool:
     """Whether ``step`` cannot be called without a closure, by its signature."""
-    parameters = inspect.signature(kind.step).parameters
-    closure = parameters.get("closure")
+    closure = _signature(kind.step).get("closure")
     return closure is not None and closure.default is inspect.Parameter.empty
 
 
@@ -121,18 +132,23 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     whole = recipe.decay == "all" and not isinstance(recipe.weight_decay, Mapping)
     if whole and recipe.weight_decay is not None and (recipe.weight_decay or "weight_decay" in accepted(kind)):
         arguments["weight_decay"] = recipe.weight_decay
+    groups = parameter_groups(module, recipe)
+    try:
+        return kind(groups, **arguments)
+    except (TypeError, ValueError) as error:
+        _check_names(kind, arguments)
+        given = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
+        raise ValueError(f"{kind.__name__}({given}) cannot be made: {error}") from error
+
+
+def _check_names(kind: type[torch.optim.Optimizer], arguments: Mapping[str, Any]) -> None:
+    """Raise ValueError, with the nearest name, for an argument that the optimizer does not take."""
     known = accepted(kind)
     for name in arguments:
         if known and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"{kind.__name__} takes no argument {name!r}; it takes {', '.join(known)}.{hint}")
-    groups = parameter_groups(module, recipe)
-    try:
-        return kind(groups, **arguments)
-    except (TypeError, ValueError) as error:
-        given = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
-        raise ValueError(f"{kind.__name__}({given}) cannot be made: {error}") from error
 
 
 def _given(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -166,7 +182,7 @@ def _given(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def accepted(kind: type[torch.optim.Optimizer]) -> list[str]:
     """Names of the arguments besides the parameters; empty where any is taken."""
-    parameters = list(inspect.signature(kind.__init__).parameters.values())[2:]
+    parameters = list(_signature(kind.__init__).values())[2:]
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
         return []
     return [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_POSITIONAL]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -22,15 +22,37 @@ NAMES = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What an optimizer does to a module's parameters.
+
+    decays : its weight decay of each, in the module's order; 0 for those that it does not hold.
+    frozen : the name of one that it leaves as it is, at other numbers than zero; '' for none.
+    """
+
+    optimizer: torch.optim.Optimizer
+    decays: list[float]
+    frozen: str
+
+    @classmethod
+    def by(cls, optimizer: torch.optim.Optimizer, module: nn.Module) -> Trained:
+        """As they are now."""
+        of = {id(p): float(g.get("weight_decay", 0.0) or 0.0) for g in optimizer.param_groups for p in g["params"]}
+        named = list(module.named_parameters())
+        fixed = (n for n, p in named if not (p.requires_grad and id(p) in of) and bool(p.any()))
+        return cls(optimizer, [of.get(id(p), 0.0) for _, p in named], next(fixed, ""))
+
+
 def find_problem(
-    module: nn.Module, linear: LinearMap, optimizer: torch.optim.Optimizer, function: LossFunction, y: Tensor,
-    rows_a_step: float, columns: tuple[str, ...] | None = None, drawn: Tensor | None = None,
+    trained: Trained, linear: LinearMap, function: LossFunction, y: Tensor, rows_a_step: float,
+    columns: tuple[str, ...] | None = None, drawn: Tensor | None = None,
 ) -> Minimised | str:
     """The convex problem of a linear module's training, or why there is none, as a sentence.
 
     y : targets of all rows.  rows_a_step : mean number of rows in a batch.  columns : names of X's columns.
     drawn : how often each row is drawn beside the others, (n,).
     """
+    optimizer = trained.optimizer
     if not decay.goes_down(optimizer):
         return f"{type(optimizer).__name__} steps uphill (maximize=True): nothing is minimised."
     found = recognise(function, y, linear.shape, linear.link, linear.dtype)
@@ -39,12 +61,10 @@ def find_problem(
     if drawn is not None:
         shares = found.shares * drawn
         found = replace(found, shares=shares * (found.shares.sum() / shares.sum()))
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    frozen = [n for n, p in module.named_parameters() if not (p.requires_grad and id(p) in held) and bool(p.any())]
-    if frozen:
-        return f"{frozen[0]} is not trained, and an optimum with some weights held fixed is another problem."
+    if trained.frozen:
+        return f"{trained.frozen} is not trained, and an optimum with some weights held fixed is another problem."
     steps = linear.design.n / rows_a_step if found.total else 1.0  # batches whose sums make the whole sum
-    strengths, words = _strengths(module, optimizer, linear, steps)
+    strengths, words = _strengths(trained, linear, steps)
     if strengths is None:
         return words
     on_weight, on_bias = (s / found.factor for s in strengths)
@@ -83,13 +103,10 @@ def _unrecognised(function: LossFunction, y: Tensor, linear: LinearMap) -> str:
     return "the loss is none of those whose optimum Sightline can certify."
 
 
-def _strengths(
-    module: nn.Module, optimizer: torch.optim.Optimizer, linear: LinearMap, steps: float
-) -> tuple[tuple[float, float] | None, str]:
+def _strengths(trained: Trained, linear: LinearMap, steps: float) -> tuple[tuple[float, float] | None, str]:
     """L2 strength of weights and bias in the units of the recipe's loss, and in words; None and why where the weight
     decay is no such penalty."""
-    of = {id(p): float(g.get("weight_decay", 0.0) or 0.0) for g in optimizer.param_groups for p in g["params"]}
-    decays = [of.get(id(p), 0.0) for p in module.parameters()]
+    optimizer, decays = trained.optimizer, trained.decays
     kind = type(optimizer).__name__
     if not any(decays):
         note = f" ({kind} shrinks the weights a little besides, which no penalty here stands for)"

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,24 @@ if TYPE_CHECKING:
     from sightline.objective import Weights
     from sightline.recipes.minimised import Minimised
     from sightline.recipes.objective import RecipeObjective
+
+
+class Ending(Protocol):
+    """A training's end, which is examined when it is asked for."""
+
+    @property
+    def examined(self) -> tuple[dict[str, Any], Any, Any]:
+        """Values of the fields ``OF_THE_PROBLEM``, and more."""
+
+    @property
+    def certified(self) -> dict[str, Any]:
+        """Values of the fields ``OF_THE_CERTIFICATE``."""
+
+
+OF_THE_PROBLEM = (
+    "weight", "bias", "loss", "penalty", "fit_intercept", "classes", "rows", "total_weight", "X", "y", "minimised",
+)  # fmt: skip
+OF_THE_CERTIFICATE = ("certificate", "sentence")
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,9 @@ class Training(Result):
     n_iter : steps taken.  seconds : what they took.
 
     For a module that is not linear ``weight`` and ``bias`` are empty and ``certificate``, ``minimised``, ``loss`` None.
+
+    What was being solved, its certificate and the sentence are found when they are first asked for, which takes as long
+    as a fit; X and y must not be written to before (if they were, the sentence says so).
     """
 
     # A recipe may have no convex problem: then there is no certificate and no loss of ours.
@@ -55,6 +76,19 @@ class Training(Result):
     stopped: str = ""
     engine: str = "exact"
     seconds: float = 0.0
+
+    @classmethod
+    def ended(cls, ending: Ending, **known: Any) -> Training:
+        """What is ``known`` of a training, and its end, from which all else follows when it is asked for."""
+        training = object.__new__(cls)
+        vars(training).update(known, _ending=ending)
+        return training
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything, examined: what is pickled or copied needs nothing of the training's data any more."""
+        for name in (*OF_THE_PROBLEM, *OF_THE_CERTIFICATE):
+            getattr(self, name)
+        return {name: value for name, value in vars(self).items() if name != "_ending"}
 
     @property
     def objective(self) -> RecipeObjective | None:
@@ -163,3 +197,24 @@ class Training(Result):
         if self.engine != "exact":
             lines[-1] += f"; engine {self.engine}"
         return "\n".join([*lines, self.sentence])
+
+
+class _Late:
+    """A field of a ``Training`` whose value is found when it is first asked for, and kept where fields are kept."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, training: Training | None, owner: type) -> Any:
+        if training is None or "_ending" not in vars(training):
+            raise AttributeError(self.name)
+        ending: Ending = vars(training)["_ending"]
+        vars(training).update(ending.examined[0])
+        if self.name in OF_THE_CERTIFICATE:
+            vars(training).update(ending.certified)
+        return vars(training)[self.name]
+
+
+# Fields that a training was made with are found before these, as attributes of the instance.
+for _name in (*OF_THE_PROBLEM, *OF_THE_CERTIFICATE):
+    setattr(Training, _name, _Late(_name))

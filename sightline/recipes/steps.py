@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import optimizer as optimizers
 
 from sightline.recipes.checks import CheckedLoss, first_forward
 from sightline.recipes.job import Job
@@ -22,14 +23,40 @@ class Diverged(Exception):
         self.loss = loss
 
 
+def _bare(job: Job) -> tuple[Callable[[], None], Callable[[], Any]]:
+    """``optimizer.zero_grad`` and ``optimizer.step``, without what PyTorch wraps around them for profilers and hooks,
+    where there are none: together a fifth of a small step.
+    """
+    optimizer = job.optimizer
+    kind = type(optimizer)
+    inner = getattr(kind.step, "__wrapped__", None)
+    watched = (
+        job.callback is not None or job.scheduler is not None or "step" in vars(optimizer)
+        or optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
+        or optimizers._global_optimizer_pre_hooks or optimizers._global_optimizer_post_hooks
+        or torch.autograd._profiler_enabled()  # type: ignore[attr-defined]
+    )  # fmt: skip
+    wrapped = getattr(kind.step, "hooked", False) and kind.__module__.startswith("torch.optim.")
+    if watched or inner is None or not wrapped or kind.zero_grad is not torch.optim.Optimizer.zero_grad:
+        return optimizer.zero_grad, optimizer.step
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+
+    def clear() -> None:
+        for parameter in parameters:
+            parameter.grad = None
+
+    return clear, partial(inner, optimizer)
+
+
 def plain_step(job: Job) -> Callable[[Any, Any], float]:
     """zero_grad, forward, loss, backward, step; gives the loss."""
     module, optimizer, checked = job.module, job.optimizer, CheckedLoss(job.loss)
     forward: Callable[[Any], Any] = partial(first_forward, module)
+    clear, step = _bare(job)
 
     def take(X: Any, y: Any) -> float:
         nonlocal forward
-        optimizer.zero_grad()
+        clear()
         value = checked(forward(X), y)
         forward = module
         loss = value.item()
@@ -37,7 +64,7 @@ def plain_step(job: Job) -> Callable[[Any, Any], float]:
             raise Diverged(loss)
         value.backward()
         try:
-            optimizer.step()
+            step()
         except TypeError as error:
             raise wants_closure(optimizer, error) from error
         return loss

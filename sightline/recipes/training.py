@@ -15,6 +15,7 @@ from sightline.progress import Progress
 from sightline.recipes.batches import TensorBatches, make_batches
 from sightline.recipes.checkpoint import Checkpoints
 from sightline.recipes.checks import check_module, check_rows, suited
+from sightline.recipes.compiled import run as run_compiled
 from sightline.recipes.ending import finish
 from sightline.recipes.loop import Job, Moment, run
 from sightline.recipes.named_losses import as_loss_function
@@ -67,7 +68,7 @@ def train(
     progress : False shows nothing; otherwise a line on standard error where there is a terminal and it takes longer
         than a second.
     time_limit : seconds after which the training ends.
-    certify : find the optimum and certify the end.  tol : relative gap up to which the end counts as optimal.
+    certify : whether the result finds the optimum and certifies the end, which it does when it is asked.  tol : relative gap up to which the end counts as optimal.
     warn : raise a ``ConvergenceWarning`` when the training diverges or the ``DataLoader`` ends early.
 
     Returns
@@ -103,13 +104,11 @@ def train(
     with Progress(quiet=progress is False) as line:
         job.progress = _teller(line, job)
         if engine == "compiled":
-            from sightline.recipes import compiled
-
-            compiled.run(job)
+            run_compiled(job)
         else:
             run(job)
         job.seconds = time.perf_counter() - job.begun
-        line.stage("certifying the end")
+        line.stage("examining the end")
         return finish(job, certify=certify, tol=tol, warn=warn)
 
 

@@ -8,16 +8,14 @@ had (no C compiler), the exact engine runs, and ``job.engine`` says so.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sightline.recipes.compiled import library
+from sightline.recipes.compiled.losses import Slopes
+from sightline.recipes.compiled.plan import Plan, plan_of
+from sightline.recipes.compiled.rates import Rates
+from sightline.recipes.compiled.rehearsal import rehearse
+from sightline.recipes.compiled.running import Running
 from sightline.recipes.loop import Job
 from sightline.recipes.loop import run as run_exact
-
-if TYPE_CHECKING:
-    from sightline.recipes.compiled.losses import Slopes
-    from sightline.recipes.compiled.plan import Plan
-    from sightline.recipes.compiled.running import Running
 
 FEWEST = 100  # steps below which there is nothing to gain
 FEWEST_COLD = 1000  # the same while nothing is compiled
@@ -53,10 +51,6 @@ def make_ready(job: Job, slopes: Slopes | None = None) -> Running | None:
     """
     instead = _too_short(job)
     if not instead:
-        from sightline.recipes.compiled.plan import plan_of
-        from sightline.recipes.compiled.rates import Rates
-        from sightline.recipes.compiled.running import Running
-
         plan = plan_of(job, slopes)
         rates = Rates(job, plan.order.steps)
         instead = _why_exact(job, plan)
@@ -77,8 +71,6 @@ def _too_short(job: Job) -> str:
 
 def _why_exact(job: Job, plan: Plan) -> str:
     """Why the exact engine is the better choice, as the end of a sentence; empty where it is not."""
-    from sightline.recipes.compiled.rehearsal import rehearse
-
     rehearsal = rehearse(job, plan)
     steps = plan.order.steps * job.recipe.epochs
     rows, (outputs, columns) = int(plan.order.ends[0]), (plan.scores.outputs, plan.X.shape[1])

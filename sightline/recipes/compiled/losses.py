@@ -29,6 +29,11 @@ NAMES = (
     "MSE, L1, Huber, SmoothL1, BCEWithLogits, Sigmoid with BCE, SoftMargin, the hinge and its square, PoissonNLL,"
     " CrossEntropy, LogSoftmax with NLL, and MultiMargin"
 )
+LIKELY = {
+    "MSELoss": SQUARED, "L1Loss": ABSOLUTE, "HuberLoss": HUBER, "SmoothL1Loss": SMOOTH_ABSOLUTE,
+    "BCEWithLogitsLoss": LOGITS, "BCELoss": SIGMOID, "SoftMarginLoss": SOFT_MARGIN, "PoissonNLLLoss": POISSON,
+    "CrossEntropyLoss": CROSS_ENTROPY, "NLLLoss": CROSS_ENTROPY, "MultiMarginLoss": MULTI_MARGIN,
+}  # fmt: skip
 PROBED = 16, 32  # rows of the targets that a loss is tried on; two numbers tell a mean from a sum
 EXTREMES = (-400.0, -110.0, -60.0, -30.0, -2.0, -1.0, 0.0, 1.0, 2.0, 30.0, 60.0, 110.0, 400.0)
 CODINGS = "as given", "signs", "shares"
@@ -86,7 +91,9 @@ def slopes_of(loss: LossFunction, scores: Scores, y: Tensor, dtype: torch.dtype)
         own = [_gradient(loss, scores, z, targets) for z, targets in probes]
     except Exception as error:
         raise _no(loss, f"it fails on the training's targets: {error}") from None
-    for slopes, twin, end in _twins(_settings_of(loss)):
+    named = LIKELY.get(_name(loss))
+    # The likeliest first: a name says where to look, never what is found.
+    for slopes, twin, end in sorted(_twins(_settings_of(loss)), key=lambda twin: twin[0].number != named):
         fits = y.dtype == torch.int64 and labels if slopes.of_classes else y.numel() == len(y) * scores.outputs
         if end is not scores.end or not fits:
             continue
@@ -193,9 +200,12 @@ def _number(found: dict[str, Any], name: str) -> float:
     return float(value) if isinstance(value, int | float) and value > 0 else 1.0
 
 
-def _no(loss: Any, what: str) -> NotCompiled:
+def _name(loss: Any) -> str:
     loss = loss.function if isinstance(loss, CheckedLoss) else loss
-    name = getattr(loss, "__name__", type(loss).__name__)
+    return str(getattr(loss, "__name__", type(loss).__name__))
+
+
+def _no(loss: Any, what: str) -> NotCompiled:
     return NotCompiled(
-        f"engine='compiled' cannot train with the loss {name}: {what}. It knows {NAMES}. Use engine='exact'."
+        f"engine='compiled' cannot train with the loss {_name(loss)}: {what}. It knows {NAMES}. Use engine='exact'."
     )
