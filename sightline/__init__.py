@@ -20,7 +20,7 @@ _WHERE = {
     "Firth": "penalties", "profile_intervals": "firth_profile", "ProfileIntervals": "firth_profile",
     "Loss": "losses", "Squared": "losses", "Logistic": "losses", "Softmax": "losses", "Hinge": "losses",
     "SquaredHinge": "losses", "Huber": "losses", "Poisson": "losses", "Quantile": "losses",
-    "Trace": "trace",
+    "Trace": "trace", "watch": "check.notebook",
     "recall": "constraints.rates", "precision": "constraints.rates", "false_positive_rate": "constraints.rates",
     "specificity": "constraints.rates", "selection_rate": "constraints.rates", "accuracy": "constraints.rates",
     "Rate": "constraints.rates", "Constraint": "constraints.rates", "ConstrainedResult": "constraints.result",
@@ -36,6 +36,9 @@ _WHERE = {
     "QuantileRegressor": "estimators.robust", "PoissonRegressor": "estimators.poisson",
 }  # fmt: skip
 
+# Asked for by other programs: ``%load_ext sightline`` in IPython.
+_HOOKS = {"load_ipython_extension": "check.notebook"}
+
 _PACKAGES = ("show",)  # used as they are: ``sl.show.gap(result)``
 
 __all__ = ["__version__", *_PACKAGES, *_WHERE]
@@ -44,9 +47,10 @@ __all__ = ["__version__", *_PACKAGES, *_WHERE]
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return importlib.import_module(f"sightline.{name}")
-    if name not in _WHERE:
+    where = _WHERE.get(name) or _HOOKS.get(name)
+    if where is None:
         raise AttributeError(f"module 'sightline' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"sightline.{_WHERE[name]}"), name)
+    value = getattr(importlib.import_module(f"sightline.{where}"), name)
     globals()[name] = value
     return value
 

@@ -27,6 +27,10 @@ def namespace(frame: FrameType | None) -> dict[str, Any]:
     return found
 
 
+def _is_theirs(value: Any) -> bool:
+    return type(value).__module__ == "__main__" and hasattr(value, "__dict__")
+
+
 def names_of(
     parameters: Sequence[Tensor], frame: FrameType | None, modules: Sequence[nn.Module]
 ) -> tuple[list[str], nn.Module | None]:
@@ -36,7 +40,7 @@ def names_of(
     holders += [
         (f"{name}.{inner}", module)
         for name, value in visible.items()
-        if not isinstance(value, nn.Module | type) and type(value).__module__ == "__main__" and hasattr(value, "__dict__")
+        if not isinstance(value, nn.Module | type) and _is_theirs(value)
         for inner, module in vars(value).items()
         if isinstance(module, nn.Module)
     ]

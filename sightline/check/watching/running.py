@@ -9,6 +9,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,8 @@ def watch_script(
     ending, error, names = "finished", None, {}
     main, old_argv, old_path = sys.modules["__main__"], sys.argv, list(sys.path)
     sys.argv = [script, *arguments]
-    sys.path[0] = os.getcwd() if module else os.path.dirname(os.path.realpath(script))
+    if not sys.flags.safe_path:
+        sys.path[0] = os.getcwd() if module else os.path.dirname(os.path.realpath(script))
     try:
         with _alarm(time_limit):
             waiting.install()
@@ -96,9 +98,7 @@ def _run(script: str) -> dict[str, Any]:
     main = ModuleType("__main__")
     names = vars(main)
     names.update(__file__=file, __builtins__=__builtins__, __cached__=None, __spec__=None, __package__=None)
-    from importlib.machinery import SourceFileLoader
-
-    names["__loader__"] = SourceFileLoader("__main__", file)
+    names.update(__annotations__={}, __loader__=SourceFileLoader("__main__", file))
     sys.modules["__main__"] = main
     with io.open_code(file) as stream:
         source = stream.read()
