@@ -45,9 +45,7 @@ def test_constraints(make, kind, words):
 SETTINGS = [
     ({"loss": "squared"}, "takes numbers"),
     ({"loss": "huber"}, "takes numbers"),
-    ({"loss": "softmax"}, "two classes and one of the losses"),
-    ({"loss": "logistic", "penalty": "l1", "strength": 0.1}, "no penalty or penalty='l2'"),
-    ({"loss": "hinge", "offset": np.ones(60)}, "make the offset a column"),
+    ({"loss": "logistic", "penalty": "firth"}, "Firth's penalised likelihood is not convex"),
     ({"loss": "hinge", "delta": 0.0}, "delta=0.0"),
     ({"loss": "hinge", "delta": 2}, "delta=2"),
     ({"loss": "hinge", "held_out": 1.0}, "held_out=1.0"),
@@ -59,6 +57,11 @@ SETTINGS = [
 def test_settings(settings, words):
     with pytest.raises(ValueError, match=words):
         sl.fit(X, Y, subject_to=[sl.recall() >= 0.9], **settings)
+
+
+def test_more_than_two_classes():
+    with pytest.raises(ValueError, match=r"y has 3.*one class against the others"):
+        sl.fit(X, np.arange(60) % 3, loss="softmax", subject_to=[sl.recall(of=2) >= 0.9])
 
 
 TEXTS = [

@@ -65,7 +65,7 @@ WRONG = [
     (["--require", "recall[sexe=f]>=0.9"], "sexe"),
     (["--require", "recall(maybe)>=0.9"], "no class 'maybe'"),
     (["--require", "recall>=0.9", "--loss", "squared"], "needs numbers"),
-    (["--require", "recall>=0.9", "--penalty", "l1"], "no penalty or penalty='l2'"),
+    (["--require", "recall>=0.9", "--penalty", "firth"], "is not convex"),
     (["--require", "recall>=0.9", "--confidence", "2"], "--confidence is 2"),
     (["--require", "recall>=0.999", "--confidence", "0.95"], "held-out rows to count on"),
     (["--confidence", "0.9"], "--confidence belongs to --require"),

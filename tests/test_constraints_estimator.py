@@ -32,6 +32,17 @@ def test_weights_are_copies(check, loss):
     check("ConstrainedClassifier", sl.ConstrainedClassifier(loss=loss, C=0.5))
 
 
+def test_elastic_net_is_scikit_learns():
+    """C Σ loss + l1_ratio ‖w‖₁ + ½ (1 - l1_ratio) ‖w‖², against its solver, where the constraint asks for nothing."""
+    from sklearn.linear_model import LogisticRegression
+
+    ours = sl.ConstrainedClassifier(["recall>=0"], C=0.2, l1_ratio=0.6).fit(X, Y)
+    theirs = LogisticRegression(solver="saga", C=0.2, l1_ratio=0.6, tol=1e-8, max_iter=10_000).fit(X, Y)
+    assert np.allclose(ours.coef_, theirs.coef_, atol=1e-4)
+    kept = sl.ConstrainedClassifier(["recall>=0.95"], C=0.2, l1_ratio=0.6).fit(X, Y)
+    assert (kept.predict(X)[Y > 0] > 0).mean() >= 0.95 and kept.certificate_.optimal
+
+
 @pytest.mark.parametrize("loss", ["logistic", "hinge", "squared_hinge"])
 def test_keeps_what_was_asked(loss):
     model = sl.ConstrainedClassifier(["recall>=0.9", sl.accuracy() >= 0.5], loss=loss).fit(X, Y)

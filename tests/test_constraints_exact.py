@@ -74,6 +74,61 @@ def test_agrees_with_an_integer_program(constraints):
         assert q.budgets.kept(q.losses.matrix.apply(outcome.w) > 0)
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.4 * np.arange(40) / 40])
+@pytest.mark.parametrize("l1", [0.0, 0.05])
+@pytest.mark.parametrize("constraints", ASKED[:4] + ASKED[8:9], ids=lambda asked: " and ".join(map(str, asked)))
+def test_lasso_and_offsets_agree_with_an_integer_program(constraints, l1, offset):
+    X, y = noisy(5, 40, 6, columns=3)
+    shift = None if np.ndim(offset) == 0 else offset
+    q = problem_of(X, y, constraints, strength=l1 or None, penalty="l1", offset=shift)
+    outcome = found(q)
+    status, value = integer_program(X, y, q.budgets, l1=l1, offset=offset)
+    assert status == 0 and outcome.closed
+    assert outcome.value == pytest.approx(value, abs=1e-5)
+    assert q.budgets.kept(q.losses.scores(outcome.w) > 0)
+
+
+def test_offsets_that_leave_no_solution():
+    """Rows that differ in nothing but the offset cannot change sides: recall and false-positive rate go together."""
+    X, y = np.tile([[0.0, 0.0], [0.0, 1.0]], (10, 1)), np.tile([1, -1], 10)
+    X[:, 1] = 0.0
+    offset = np.where(y > 0, -1.0, 1.0)
+    asked = [sl.recall() >= 0.6, sl.false_positive_rate() <= 0.4]
+    with pytest.warns(sl.ConvergenceWarning):
+        result = sl.fit(X, y, loss="logistic", subject_to=asked, offset=offset, delta=None, time_limit=5.0)
+    assert result.certificate.verdict is sl.Verdict.INFEASIBLE
+    turned = sl.fit(X, y, loss="logistic", subject_to=asked, offset=-offset, delta=None, time_limit=5.0, warn=False)
+    assert turned.constraints.exact.rates == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared_hinge"])
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+def test_penalised_proxy_is_certified_and_sparse(loss, penalty):
+    X, y = noisy(2, 100, 20)
+    settings = {"loss": loss, "penalty": penalty, "strength": 0.05, "delta": None, "time_limit": 20.0}
+    free = sl.fit(X, y, loss=loss, penalty=penalty, strength=0.05)
+    result = sl.fit(X, y, subject_to=[sl.recall() >= 0.9], **settings)
+    report = result.constraints
+    assert report.free == pytest.approx(free.certificate.value, rel=1e-8)
+    assert report.proxy.gap <= 1e-8 * report.proxy.value
+    assert free.certificate.value <= report.exact.value <= report.proxy.value
+    assert result.certificate.optimal
+    assert 0 < int((result.weight == 0).sum()) < 10
+    easy = sl.fit(X, y, subject_to=[sl.recall() >= 0.0], **settings)  # changes nothing
+    assert np.allclose(easy.weight.numpy(), free.weight.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("penalty", [None, "l2", "elasticnet"])
+def test_softmax_of_two_classes(penalty):
+    X, y = noisy(2, 100, 20)
+    strength = None if penalty is None else 0.02
+    free = sl.fit(X, y, loss="softmax", penalty=penalty, strength=strength)
+    result = sl.fit(X, y, loss="softmax", penalty=penalty, strength=strength, subject_to=[sl.recall() >= 0.9],
+                    delta=None)  # fmt: skip
+    assert result.constraints.free == pytest.approx(free.certificate.value, rel=1e-7)
+    assert result.certificate.optimal and (result.predict(X)[y > 0] > 0).mean() >= 0.9
+
+
 @pytest.mark.parametrize("loss", ["logistic", "squared_hinge"])
 def test_other_losses_against_all_choices(loss):
     """All choices of the rows that are given up, one after the other."""

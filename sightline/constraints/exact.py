@@ -207,7 +207,7 @@ class _Tree:
         """Hold the row that is furthest on the wrong side, or give it up."""
         bound = max(node.solved.bound, self.bound)
         guide = node.solved.w if self.best.w is not None else node.guide
-        z = self.losses.matrix.apply(guide)
+        z = self.losses.scores(guide)
         h = np.asarray(z > 0)
         two: Array = self.up_used & self.down_used
         # A row on its side's edge counts as held, a free row on the threshold as right.

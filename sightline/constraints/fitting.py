@@ -16,7 +16,7 @@ from sightline.constraints import exact as exact_search
 from sightline.constraints.budgets import Array, holds, measured
 from sightline.constraints.guarantee import Guarantee, guarantee
 from sightline.constraints.interior import Solved, Watch, solve
-from sightline.constraints.problem import Problem, make_problem
+from sightline.constraints.problem import Problem, make_problem, one_score
 from sightline.constraints.proxy import Proxy, optimum
 from sightline.constraints.rates import Constraint
 from sightline.constraints.result import ConstrainedResult, ConstraintReport, Way
@@ -68,7 +68,8 @@ def fit_constrained(
 ) -> ConstrainedResult:
     """Least loss under constraints on rates: ``fit(subject_to=...)`` for those who have an ``Objective``.
 
-    objective : of a logistic, hinge or squared hinge loss, without penalty or with L2.
+    objective : of a logistic, hinge or squared hinge loss, or of the softmax loss of two classes, which is the logistic
+    one of the difference of its scores; without penalty, or with L1, L2 or both.
     subject_to : constraints such as ``sl.recall() >= 0.9``.  sample_weight : (n,) as given to ``fit``, by which rates
     count rows.  time_limit : seconds for the search for the exact solution, 30 by default; 0 leaves it out.
     delta : probability with which the guarantee for new data may be broken; None for no guarantee.
@@ -79,6 +80,7 @@ def fit_constrained(
     ValueError, TypeError, DataError : as ``make_problem``; delta or held_out outside of (0, 1).
     """
     _check(delta, held_out, time_limit)
+    objective = one_score(objective)
     counted, kept = _counted(sample_weight, objective.n)
     problem = make_problem(objective, subject_to, counted, kept)
     talk = _Talk(callback)
@@ -189,7 +191,7 @@ def _report(
 def _attained(problem: Problem, starts: list[Array]) -> tuple[float, ...]:
     """The best level of each constraint at any threshold of the given weights where the others hold; NaN for none."""
     levels = []
-    scores = [problem.losses.matrix.apply(w) for w in starts]
+    scores = [problem.losses.scores(w) for w in starts]
     for k, constraint in enumerate(problem.constraints):
         best = math.nan
         others = [c for j, c in enumerate(problem.constraints) if j != k]
@@ -283,7 +285,7 @@ def _direction(part: Problem, talk: _Talk) -> Weights:
     y = part.coded.positive
     best, most = free.w, -1.0
     for w in candidates:
-        z = part.losses.matrix.apply(w)
+        z = part.losses.scores(w)
         if not np.ptp(z) > 0:
             continue
         for t in np.unique(np.quantile(z, np.linspace(0, 1, 101))):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from sightline.constraints.interior import Solved, Watch, solve
-from sightline.constraints.program import Array
+from sightline.constraints.program import Array, Program
 from sightline.constraints.proxy import Losses
 
 COST = 5.0  # of a row on its wrong side, beside a mean loss
@@ -31,14 +31,13 @@ def relaxed(
 def separable(losses: Losses, rows: Array, side: Array) -> tuple[bool, Solved]:
     """Whether some weights put all ``rows`` on their ``side``, z > 0 or z <= 0; proven where not (a bound above zero).
 
-    By scaling the weights z > 0 may be z >= 1.
+    By scaling the weights z > 0 may be z >= 1; with an offset it is z >= 0, which proves as well, if less.
     """
-    from sightline.constraints.program import Program
-
     zeros = np.zeros(len(rows))
+    kink = zeros if losses.offset is not None else np.where(side > 0, 1.0, 0.0)
     q = Program(
-        losses.matrix, rows, side, np.where(side > 0, 1.0, 0.0), np.full(len(rows), 1.0 / len(rows)), zeros,
-        np.zeros((0, len(rows))), np.zeros(0), np.zeros(len(losses.ridge)),
+        losses.matrix, rows, side, kink, np.full(len(rows), 1.0 / len(rows)), zeros, np.zeros((0, len(rows))),
+        np.zeros(0), np.zeros(len(losses.ridge)), offset=losses.offset,
     )  # fmt: skip
     found = solve(q, tol=1e-6, above=1e-9)
     return not found.bound > 1e-9, found

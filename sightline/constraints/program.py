@@ -99,14 +99,40 @@ class DesignRows:
         return whole
 
 
+class WithCoefficients:
+    """Another matrix with a row below for each coefficient but the intercept, whose score is the coefficient."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self.matrix, self.width = matrix, matrix.width
+        self.n = matrix.n + matrix.width - 1
+
+    def apply(self, w: Array) -> Array:
+        """As in ``Matrix``."""
+        return np.concatenate([self.matrix.apply(w), w[:-1]])
+
+    def adjoint(self, v: Array) -> Array:
+        """As in ``Matrix``."""
+        n = self.matrix.n
+        total = self.matrix.adjoint(v[:n])
+        total[:-1] += v[n:]
+        return total
+
+    def gram(self, d: Array) -> Array:
+        """As in ``Matrix``."""
+        n = self.matrix.n
+        total = self.matrix.gram(d[:n])
+        total[np.arange(self.width - 1), np.arange(self.width - 1)] += d[n:]
+        return total
+
+
 @dataclass(frozen=True)
 class Program:
     """The program above; all arrays float64.
 
     matrix : [X, 1].  row : (m,) int, the row of each piece.  side : (m,) -1 or 1.  kink, cost, bend : (m,).
     uses : (K, m) >= 0.  budget : (K,).  price : of a unit beyond a budget, > 0.
-    share, label : (n,) of the logistic part, or None.  ridge : (p + 1,) >= 0, the intercept's last.
-    offset : (n,) added to the scores, or None.
+    share, label : (n,) of the logistic part, or None; a share may be zero.
+    ridge : (p + 1,) >= 0, the intercept's last.  offset : (n,) added to the scores, or None.
     """
 
     matrix: Matrix
@@ -207,7 +233,7 @@ class Program:
             return 0.0
         if self.share is not None:
             assert self.label is not None and isinstance(pull, np.ndarray)
-            q = np.minimum(np.abs(pull) / self.share, 1.0)
+            q = np.minimum(np.abs(pull) / np.where(self.share > 0, self.share, 1.0), 1.0)
             conjugate = float(self.share @ (_xlogx(q) + _xlogx(1 - q)))
         bound = float(alpha @ self.kink) - float(lam @ self.budget) - conjugate
         if self.offset is not None:

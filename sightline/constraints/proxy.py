@@ -8,12 +8,13 @@ gap; where the hinge bounds cannot be kept, a combination of them that is out of
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from sightline.constraints.budgets import Budgets
 from sightline.constraints.interior import Solved, Watch, solve
-from sightline.constraints.program import Array, DesignRows, Matrix, Program, Rows
+from sightline.constraints.program import Array, DesignRows, Matrix, Program, Rows, WithCoefficients
 from sightline.objective import Objective
 
 COPY_ELEMENTS = 20_000_000  # designs up to this size are copied to float64
@@ -23,10 +24,10 @@ PRICE = 1e3
 
 @dataclass(frozen=True)
 class Losses:
-    """The loss's own part of a program, in the coordinates of a matrix.
+    """The loss's and the penalty's own part of a program, in the coordinates of a matrix.
 
     matrix : [X, 1].  label : (n,) ±1.  share : (n,) row weights that sum to one.  kind : name of the loss.
-    ridge : (p + 1,).
+    ridge : (p + 1,).  lasso : (p,) L1 strengths, or None.  offset : (n,) added to the scores, or None.
     """
 
     matrix: Matrix
@@ -34,10 +35,12 @@ class Losses:
     share: Array
     kind: str
     ridge: Array
+    lasso: Array | None = None
+    offset: Array | None = None
 
     @staticmethod
     def of(objective: Objective) -> Losses:
-        """The loss of an objective of one score without L1, without offset."""
+        """The loss and the penalty of an objective of one score."""
         design = objective.data.design
         matrix: Matrix
         if not design.sparse and design.n * design.p <= COPY_ELEMENTS:
@@ -50,26 +53,59 @@ class Losses:
         ridge = objective.ridge.cpu().numpy().copy()
         if not objective.intercept:
             ridge[-1] = 1.0  # the column of zeros: keeps the intercept at zero
-        return Losses(matrix, objective.data.y.cpu().numpy().astype(np.float64), share, objective.loss.name, ridge)
+        lasso = None
+        if objective.penalty.l1:
+            strengths = objective.penalty.l1_strengths(objective.zeros().coef)
+            lasso = np.broadcast_to(np.asarray(strengths, dtype=np.float64), (objective.p,)).copy()
+        offset = objective.data.offset
+        return Losses(
+            matrix, objective.data.y.cpu().numpy().astype(np.float64), share, objective.loss.name, ridge, lasso,
+            None if offset is None else offset.cpu().numpy().astype(np.float64),
+        )  # fmt: skip
+
+    def scores(self, w: Array) -> Array:
+        """Scores of the rows, (n,), offset included."""
+        z = self.matrix.apply(w)
+        return z if self.offset is None else z + self.offset
+
+    @cached_property
+    def _whole(self) -> tuple[Matrix, Array, Array, Array | None]:
+        """The matrix with a row for each coefficient that has an L1 strength, and labels, shares and offset for it."""
+        if self.lasso is None:
+            return self.matrix, self.label, self.share, self.offset
+        none = np.zeros(len(self.lasso))
+        offset = None if self.offset is None else np.concatenate([self.offset, none])
+        labels, shares = np.concatenate([self.label, none + 1]), np.concatenate([self.share, none])
+        return WithCoefficients(self.matrix), labels, shares, offset
 
     def program(
         self, row: Array, side: Array, kink: Array, cost: Array, uses: Array, budget: Array, price: float = PRICE,
     ) -> Program:
-        """The loss with further pieces, whose (K, m) ``uses`` of the budgets are given; see ``Program``."""
+        """The loss with further pieces at the end, whose (K, m) ``uses`` of the budgets are given; see ``Program``.
+
+        An L1 penalty is two hinges of each coefficient, max(0, w) + max(0, -w).
+        """
         n = len(self.label)
-        if self.kind == "logistic":
-            return Program(
-                self.matrix, row, side, kink, cost, np.zeros(len(row)), uses, budget, self.ridge, price, self.share,
-                self.label,
-            )
-        own = np.zeros(n)
-        linear, square = (self.share, own) if self.kind == "hinge" else (own, self.share)
-        zeros = np.zeros(len(row))
+        matrix, labels, shares, offset = self._whole
+        lead = [np.zeros(0, int), np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0)]  # row, side, kink, cost, bend
+        if self.kind != "logistic":
+            own = np.zeros(n)
+            linear, square = (self.share, own) if self.kind == "hinge" else (own, self.share)
+            lead = [np.arange(n), self.label, np.ones(n), linear, square]
+        if self.lasso is not None:
+            p = len(self.lasso)
+            none = np.zeros(2 * p)
+            units = [np.tile(n + np.arange(p), 2), np.repeat([1.0, -1.0], p), none, np.tile(self.lasso, 2), none]
+            lead = [np.concatenate(pair) for pair in zip(lead, units)]
+        m = len(lead[0])
+        given = (row, side, kink, cost, np.zeros(len(row)))
+        pieces = [np.concatenate(pair) for pair in zip(lead, given)]
+        used = np.concatenate([np.zeros((len(budget), m)), uses], axis=1) if m else uses
+        logistic = self.kind == "logistic"
         return Program(
-            self.matrix, np.concatenate([np.arange(n), row]), np.concatenate([self.label, side]),
-            np.concatenate([np.ones(n), kink]), np.concatenate([linear, cost]), np.concatenate([square, zeros]),
-            np.concatenate([np.zeros((len(budget), n)), uses], axis=1), budget, self.ridge, price,
-        )
+            matrix, pieces[0], pieces[1], pieces[2], pieces[3], pieces[4], used, budget, self.ridge, price,
+            shares if logistic else None, labels if logistic else None, offset,
+        )  # fmt: skip
 
     def free(self) -> Program:
         """The loss alone."""
@@ -115,7 +151,7 @@ def program(losses: Losses, budgets: Budgets, price: float = PRICE) -> Program:
     )
     if losses.kind == "hinge":
         whole = q.uses.copy()
-        whole[:, : shared.shape[1]] = shared
+        whole[:, : shared.shape[1]] = shared  # the loss's own pieces come first
         q = replace(q, uses=whole)
     return q
 
@@ -145,6 +181,6 @@ def phase_one(q: Program) -> Solved:
     zeros = np.zeros(int(used.sum()))
     bare = Program(
         q.matrix, q.row[used], q.side[used], q.kink[used], zeros, zeros, q.uses[:, used], q.budget,
-        np.zeros(len(q.ridge)), 1.0,
+        np.zeros(len(q.ridge)), 1.0, offset=q.offset,
     )  # fmt: skip
     return solve(bare, tol=1e-9)

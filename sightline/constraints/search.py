@@ -42,14 +42,14 @@ class Incumbent:
     def offer(self, w: Array) -> bool:
         """Take w if it keeps the rates at a lower loss; whether it did."""
         value = self.free.objective(w)
-        if value < self.value and self.budgets.kept(self.losses.matrix.apply(w) > 0):
+        if value < self.value and self.budgets.kept(self.losses.scores(w) > 0):
             self.w, self.value = w.copy(), value
             return True
         return False
 
     def thresholds(self, w: Array) -> None:
         """Offer w at several scales with every threshold that keeps the rates, and what moving from there gives."""
-        z = self.losses.matrix.apply(w)
+        z = self.losses.scores(w)
         if not np.ptp(z) > 0:
             z = np.zeros_like(z)
         levels = np.unique(z)
@@ -77,7 +77,7 @@ class Incumbent:
 
         Rows are given up from the furthest on the wrong side, as long as the budgets allow.
         """
-        z = self.losses.matrix.apply(w) if order is None else order
+        z = self.losses.scores(w) if order is None else order
         up, down = self.budgets.up, self.budgets.down
         left = self.budgets.budget + SLACK
         wants_up, wants_down = up.any(0), down.any(0)
@@ -118,7 +118,7 @@ class Incumbent:
             if prices is None or self.late or self.w is None or not self.value < before - 1e-9 * abs(self.value):
                 return
             before = self.value
-            z = self.losses.matrix.apply(self.w)
+            z = self.losses.scores(self.w)
             order = z.copy()
             # The three most expensive rows, one after the other, become the first to be given up.
             for j in np.argsort(-prices)[:3]:

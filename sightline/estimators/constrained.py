@@ -28,16 +28,17 @@ LOSSES: dict[str, type[Loss]] = {"logistic": Logistic, "hinge": Hinge, "squared_
 class ConstrainedClassifier(Classifier):
     """Linear classifier of two classes whose rates are kept: least loss under ``recall >= 0.9`` and the like.
 
-    Minimises  C Σ s_i loss(t_i (x_i·w + b)) + ½ ‖w‖²  over all weights that meet the constraints on the training rows,
-    with a proven bound on the best there is; with ``delta``, weights whose rates hold on new data with probability
-    1 - delta.  What class weights are often used for is said by the constraints here.
+    Minimises  C Σ s_i loss(t_i (x_i·w + b)) + penalty(w), by default ½ ‖w‖², over all weights that meet the constraints
+    on the training rows, with a proven bound on the best there is; with ``delta``, weights whose rates hold on new data
+    with probability 1 - delta.  What class weights are often used for is said by the constraints here.
 
     Parameters
     ----------
     subject_to : constraints such as ``sl.recall() >= 0.9``, or texts such as ``"recall>=0.9"`` and, for X with named
         columns, ``"recall[sex=1]>=0.8"``.
     loss : 'logistic', 'hinge' or 'squared_hinge'.
-    C : inverse strength of the L2 penalty, a positive number; inf for none.
+    C : inverse strength of the penalty, a positive number; inf for none.
+    l1_ratio : share of L1 in the penalty, 0 to 1:  l1_ratio ‖w‖₁ + ½ (1 - l1_ratio) ‖w‖².
     fit_intercept : whether b may differ from zero.
     delta : None, or the probability with which the rates may be broken on new data: the weights then come from a part
         of the rows and the threshold from the others.
@@ -67,6 +68,7 @@ class ConstrainedClassifier(Classifier):
         "subject_to": ["array-like", str, Constraint],
         "loss": [StrOptions(set(LOSSES))],
         "C": [Interval(Real, 0, None, closed="neither"), Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
         "delta": [Interval(Real, 0, 1, closed="neither"), None],
         "held_out": [Interval(Real, 0, 1, closed="neither")],
@@ -79,12 +81,13 @@ class ConstrainedClassifier(Classifier):
 
     def __init__(
         self, subject_to: Any = ("recall>=0.9",), *, loss: str = "logistic", C: float = 1.0, fit_intercept: bool = True,
-        delta: float | None = None, held_out: float = 0.5, tol: float = 1e-6, time_limit: float = 10.0,
-        random_state: Any = None,
+        l1_ratio: float = 0.0, delta: float | None = None, held_out: float = 0.5, tol: float = 1e-6,
+        time_limit: float = 10.0, random_state: Any = None,
     ) -> None:
         self.subject_to = subject_to
         self.loss = loss
         self.C = C
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.delta = delta
         self.held_out = held_out
@@ -122,7 +125,8 @@ class ConstrainedClassifier(Classifier):
         t = codes.double().mul_(2).sub_(1)
         data = Data(design, t, weight, None, tuple(self.classes_.tolist()), _inputs.column_names(self))
         C = float(self.C)
-        penalty = Penalty() if math.isinf(C) else Penalty(l2=1.0 / (C * data.total_weight))
+        strength = 0.0 if math.isinf(C) else 1.0 / (C * data.total_weight)
+        penalty = Penalty(l1=strength * float(self.l1_ratio), l2=strength * (1.0 - float(self.l1_ratio)))
         result = fit_constrained(
             Objective(data, LOSSES[self.loss](), penalty, bool(self.fit_intercept)), constraints,
             sample_weight=sample_weight, tol=float(self.tol), time_limit=float(self.time_limit), delta=self.delta,
