@@ -50,6 +50,46 @@ def test_same_weights_as_by_hand_and_as_scikit_learn(passes):
     assert ours.mistakes_ == mistakes
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("tol", [1e-3, 0.0, None])
+def test_class_weight_and_tol_are_scikit_learns(seed, classes, tol):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, 3))
+    y = np.digitize(X[:, 0] + 0.7 * rng.normal(size=60), [-0.4, 0.4][: classes - 1])
+    asked = {"shuffle": False, "max_iter": 40, "tol": tol, "class_weight": {0: 0.3, 1: 2.0}, "n_iter_no_change": 3}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ours = sl.Perceptron(**asked).fit(X, y)
+        theirs = sklearn.linear_model.Perceptron(**asked).fit(X, y)
+        plain = sl.Perceptron(shuffle=False, max_iter=40, tol=tol).fit(X, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-9, atol=1e-9)
+    assert not np.allclose(ours.coef_, plain.coef_)
+    if tol is not None:
+        assert ours.n_iter_ == theirs.n_iter_ < 40
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), weight=st.sampled_from([0.01, 0.3, 40.0]))
+def test_class_weights_widen_the_bound(seed, weight):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(40, 2))
+    s = X @ [0.6, 0.8]
+    X, y = X[np.abs(s) > 0.1], (s > 0)[np.abs(s) > 0.1]
+    if y.all() or not y.any():
+        return
+    even = sl.Perceptron(max_iter=100_000, random_state=0).fit(X, y)
+    model = sl.Perceptron(max_iter=100_000, random_state=0, class_weight={True: weight}).fit(X, y)
+    assert model.certificate_.optimal and model.mistakes_ <= model.mistake_bound_
+    assert math.isclose(model.mistake_bound_, even.mistake_bound_ * max(weight, 1 / weight), rel_tol=1e-12)
+
+
+def test_a_class_without_weight_is_refused():
+    with pytest.raises(sl.DataError, match="class_weight is zero"):
+        sl.Perceptron(class_weight={0: 0.0}).fit([[0.0], [1.0]], [0, 1])
+
+
 def test_averaged_weights_are_the_mean_over_all_rows_visited():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(70, 2))
@@ -140,7 +180,7 @@ def test_several_classes_and_kinds_of_input():
     np.testing.assert_allclose(tensor.coef_.numpy(), model.coef_, rtol=1e-4, atol=1e-4)
 
 
-@parametrize_with_checks([sl.Perceptron(max_iter=100)])
+@parametrize_with_checks([sl.Perceptron(max_iter=100), sl.Perceptron(tol=1e-3, class_weight="balanced")])
 @pytest.mark.filterwarnings("ignore:INFEASIBLE", "ignore:INACCURATE")
 def test_scikit_learns_checks(estimator, check):
     """Their data overlap, which the perceptron says."""
