@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from sightline.recipes import Recipe, train
-from sightline.recipes.compiled import engine, library
+from sightline.recipes.compiled import building, engine, library
 
 ROOT = Path(__file__).resolve().parent.parent
 
 pytestmark = pytest.mark.skipif(
-    not any(shutil.which(name) for name in library.COMPILERS), reason="there is no C compiler here"
+    not any(shutil.which(name) for name in building.COMPILERS), reason="there is no C compiler here"
 )
 
 
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(
 def own_cache(tmp_path, monkeypatch):
     """A cache of the test's own, with nothing in it."""
     monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(building, "INSTALLED", tmp_path / "installed")
     monkeypatch.setattr(engine, "COMPILING", -math.inf)
     monkeypatch.setattr(engine, "FEWEST_COLD", 0)
     monkeypatch.setattr(engine, "SLOWER", math.inf)  # no clock decides
@@ -64,9 +65,9 @@ def test_it_is_built_once_and_kept(own_cache):
 @pytest.mark.parametrize("damage", [b"", b"\x7fELF garbage", None], ids=["empty", "garbage", "cut off"])
 def test_a_damaged_file_is_built_anew(own_cache, damage):
     # A library that is loaded must not be overwritten, so this one is built but not loaded.
-    command = library._command(torch.float32)
+    command = building.command_for(True)
     own_cache.mkdir(mode=0o700)
-    path = library._build(command, own_cache, library._key(command))
+    path = building.build(command, own_cache, building.key_of(command))
     good = path.read_bytes()
     path.write_bytes(good[: len(good) // 2] if damage is None else damage)
     assert trained().engine == "compiled"
@@ -74,11 +75,11 @@ def test_a_damaged_file_is_built_anew(own_cache, damage):
 
 
 def test_a_file_with_the_right_digest_that_is_no_library_is_built_anew(own_cache):
-    command = library._command(torch.float32)
+    command = building.command_for(True)
     own_cache.mkdir(mode=0o700)
     false = own_cache / "new.so"
     false.write_bytes(b"no library")
-    false = false.rename(own_cache / f"training-{library._key(command)}-{library._digest(false)}.so")
+    false = false.rename(own_cache / f"training-{building.key_of(command)}-{building.digest_of(false)}.so")
     assert trained().engine == "compiled"
     assert not false.exists() and len(built(own_cache)) == 1
 
@@ -107,7 +108,7 @@ def test_a_compiler_that_does_not_work(own_cache, tmp_path, monkeypatch, script,
     fake.chmod(0o755)
     monkeypatch.setenv("CC", str(fake))
     if "sleep" in script:
-        monkeypatch.setattr(library, "TIMEOUT", 0.2)
+        monkeypatch.setattr(building, "TIMEOUT", 0.2)
     result = trained()
     assert result.engine.startswith(f"exact, because {fake} ") and said in result.engine
     assert list(own_cache.iterdir()) == []
@@ -163,10 +164,53 @@ def test_few_steps_are_not_looked_at_while_nothing_is_compiled(own_cache, monkey
     assert trained().engine == "compiled"
 
 
+def test_what_an_installation_built_is_taken_and_left_as_it_is(own_cache):
+    command = building.command_for(True)
+    building.INSTALLED.mkdir()
+    path = building.build(command, building.INSTALLED, building.key_of(command))
+    assert library.is_built(torch.float32) and not library.is_built(torch.float64)
+    assert library.load(torch.float32)._name == str(path) and not own_cache.exists()
+    library.forget()
+    path.unlink()
+    path.write_bytes(b"damaged")
+    assert library.load(torch.float32)._name == str(built(own_cache)[0])
+    assert path.read_bytes() == b"damaged"  # what was installed is not this process's to delete
+
+
+@pytest.mark.parametrize("compiler", ["", "no-such-compiler"], ids=["with", "without"])
+def test_the_hook_of_an_installation_builds_both_precisions_or_does_without(tmp_path, monkeypatch, compiler):
+    if compiler:
+        monkeypatch.setenv("CC", compiler)
+    code = (
+        "import sys, types\n"
+        "class Interface:\n"
+        "    def __init__(self, root): self.root, self.app = root, types.SimpleNamespace(display_warning=print)\n"
+        "hatchling = types.ModuleType('hatchling.builders.hooks.plugin.interface')\n"
+        "hatchling.BuildHookInterface = Interface\n"
+        "parts = hatchling.__name__.split('.')\n"
+        "for name in ('.'.join(parts[:n]) for n in range(1, 5)):\n"
+        "    sys.modules[name] = types.ModuleType(name)\n"
+        "sys.modules[hatchling.__name__] = hatchling\n"
+        "import hatch_build\n"
+        "data = {'artifacts': [], 'pure_python': True}\n"
+        "hatch_build.CustomBuildHook(sys.argv[1]).initialize('standard', data)\n"
+        "print(data['pure_python'], len(data['artifacts']), 'torch' in sys.modules)\n"
+    )
+    folder = tmp_path / "sightline" / "recipes" / "compiled"
+    shutil.copytree(Path(building.__file__).parent, folder, ignore=shutil.ignore_patterns("built", "__pycache__"))
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stdout.split()[-3:] == (["True", "0", "False"] if compiler else ["False", "1", "False"])
+    assert len(built(folder / "built")) == (0 if compiler else 2)
+
+
 def test_two_processes_build_at_once(own_cache):
     code = (
         "import torch\n"
-        "from sightline.recipes.compiled import library\n"
+        "from sightline.recipes.compiled import building, library\n"
+        "building.INSTALLED /= 'nowhere'\n"
         "print(library.load(torch.float32)._name)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -182,4 +226,4 @@ def test_two_processes_build_at_once(own_cache):
 
 
 def test_the_source_is_part_of_the_package():
-    assert library._source().startswith(b"/* A training whose scores are affine")
+    assert building._source().startswith(b"/* A training whose scores are affine")

@@ -68,7 +68,8 @@ def train(
     progress : False shows nothing; otherwise a line on standard error where there is a terminal and it takes longer
         than a second.
     time_limit : seconds after which the training ends.
-    certify : whether the result finds the optimum and certifies the end, which it does when it is asked.  tol : relative gap up to which the end counts as optimal.
+    certify : whether the end may be certified; it is when the result is asked for it.  tol : relative gap up to which
+        the end counts as optimal.
     warn : raise a ``ConvergenceWarning`` when the training diverges or the ``DataLoader`` ends early.
 
     Returns

@@ -9,6 +9,7 @@ had (no C compiler), the exact engine runs, and ``job.engine`` says so.
 from __future__ import annotations
 
 from sightline.recipes.compiled import library
+from sightline.recipes.compiled.building import NoLibrary
 from sightline.recipes.compiled.losses import Slopes
 from sightline.recipes.compiled.plan import Plan, plan_of
 from sightline.recipes.compiled.rates import Rates
@@ -79,7 +80,7 @@ def _why_exact(job: Job, plan: Plan) -> str:
         return f"compiling would not pay for the {steps * rehearsal.seconds:.2g} s that PyTorch needs"
     try:
         same, seconds = rehearsal.agrees(plan, job)
-    except library.NoLibrary as error:
+    except NoLibrary as error:
         return str(error)
     if not same:
         return "the first steps are so sensitive to rounding that the compiled loop's differ"
