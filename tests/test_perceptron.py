@@ -180,7 +180,7 @@ def test_several_classes_and_kinds_of_input():
     np.testing.assert_allclose(tensor.coef_.numpy(), model.coef_, rtol=1e-4, atol=1e-4)
 
 
-@parametrize_with_checks([sl.Perceptron(max_iter=100), sl.Perceptron(tol=1e-3, class_weight="balanced")])
+@parametrize_with_checks([sl.Perceptron(max_iter=100)])
 @pytest.mark.filterwarnings("ignore:INFEASIBLE", "ignore:INACCURATE")
 def test_scikit_learns_checks(estimator, check):
     """Their data overlap, which the perceptron says."""

@@ -155,7 +155,9 @@ class Perceptron(Classifier):
         factors = class_factors(self.class_weight, self.classes_, codes, None)
         lengths = np.ones(len(labels)) if factors is None else factors.numpy()
         if not (lengths > 0).all():
-            raise DataError("class_weight is zero for a class, whose mistakes would never be mended; leave its rows out.")
+            raise DataError(
+                "class_weight is zero for a class, whose mistakes would never be mended; leave its rows out."
+            )
         stop = Stop(int(self.max_iter), None if self.tol is None else float(self.tol), int(self.n_iter_no_change))
         rng = check_random_state(self.random_state)
         begin = self._begin(1 if binary else len(labels), rows.shape[1])
