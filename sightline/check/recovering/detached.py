@@ -29,8 +29,8 @@ VARIES = 1e-3  # a number that stays the same tells nothing
 class Detached:
     """A penalty without a gradient.
 
-    kind : "squared" (½ s w²), "absolute" (s |w|), "norm" (s ‖w‖), "other".  strengths : s by parameter slot, as the term
-    would have them with a gradient; empty for "other".  value : at the end.  at : where it is computed or added.
+    kind : "squared" (½ s w²), "absolute" (s |w|), "norm" (s ‖w‖), "other".  strengths : s by parameter slot, as the
+    term would have them with a gradient; empty for "other".  value : at the end.  at : where it is computed or added.
     """
 
     kind: str

@@ -16,9 +16,17 @@ from sightline.certificate import Certificate
 from sightline.check.program import Program
 from sightline.check.recovering.design import LinearScores, composed, flat, linear_scores
 from sightline.check.recovering.penalty import ABSOLUTE, SQUARED, Penalties, penalty_term
-from sightline.check.recovering.soft import Shares, expanded, soft_cross_entropy
 from sightline.check.recovering.rows import WHOLE, Rows, join, row_inputs
-from sightline.check.recovering.scores import LAST_LAYER, STACK, Scores, added_inputs, doubled, find_scores, parameters_of
+from sightline.check.recovering.scores import (
+    LAST_LAYER,
+    STACK,
+    Scores,
+    added_inputs,
+    doubled,
+    find_scores,
+    parameters_of,
+)
+from sightline.check.recovering.soft import Shares, expanded, soft_cross_entropy
 from sightline.check.watching.stretch import Stretch
 from sightline.data import make_data
 from sightline.losses import Loss, Softmax

@@ -3,8 +3,8 @@
 ## What it finds
 
 A term of the loss whose value depends on the weights and whose derivative is zero, because it is made from `.data`,
-`.detach()`, `.item()`, `.tolist()` or a new tensor. The rule evaluates the term at several weights and differentiates it
-there; what it would be with a gradient is then part of the mended problem.
+`.detach()`, `.item()`, `.tolist()` or a new tensor. The rule evaluates the term at several weights and differentiates
+it there; what it would be with a gradient is then part of the mended problem.
 
 ## Why it matters
 
@@ -26,9 +26,9 @@ loss = criterion(model(X), y) + 0.1 * penalty
 
 ## How sure
 
-Certain where the term is computed by PyTorch. Where it is a plain number, its values at several passes must be those of a
-usual penalty to four digits. A penalty that takes effect by other means, as by soft-thresholding, is told by the end:
-these weights are near the optimum of the loss with the penalty.
+Certain where the term is computed by PyTorch. Where it is a plain number, its values at several passes must be those
+of a usual penalty to four digits. A penalty that takes effect by other means, as by soft-thresholding, is told by the
+end: these weights are near the optimum of the loss with the penalty.
 """
 
 from __future__ import annotations
