@@ -174,9 +174,8 @@ def options(line: str) -> dict[str, Any]:
             found["attempt"] = False
             continue
         if name not in ("--every", "--max-steps", "--select", "--ignore"):
-            raise ValueError(
-                f"%%sightline: there is no option {word!r}; there are --every, --max-steps, --select, --ignore, --no-try."
-            )
+            known = "--every, --max-steps, --select, --ignore and --no-try"
+            raise ValueError(f"%%sightline: there is no option {word!r}; there are {known}.")
         value = value if equals else next(words, "")
         key = name[2:].replace("-", "_")
         if name in ("--select", "--ignore"):

@@ -194,7 +194,7 @@ def build(operations: Sequence[Operation], loss: Tensor) -> Program | None:
     ends = [s for s in needed if made.get(s) not in within]
     if any(not held[s].is_leaf for s in ends if held[s].requires_grad):
         return None
-    if root in ends:
+    if root in ends or any(_hidden(operations[place], calls[place][1], held) for place in places):
         return None
     instructions: list[Instruction] = []
     used: dict[int, list[int]] = {}
@@ -215,6 +215,11 @@ def build(operations: Sequence[Operation], loss: Tensor) -> Program | None:
         tuple(instructions), parameters, inputs, root, values, {s: held[s].shape for s in (*used, root)},
         {s: held[s] for s in parameters}, {s: tuple(v) for s, v in used.items()},
     )  # fmt: skip
+
+
+def _hidden(call: Operation, outputs: Sequence[int], held: Mapping[int, Tensor]) -> bool:
+    """Whether a call without gradients gave something that has them: the inside of a custom autograd function."""
+    return not call.graded and any(held[s].requires_grad and not held[s].is_leaf for s in outputs)
 
 
 def _referred(tree: Any, queue: Any) -> Any:

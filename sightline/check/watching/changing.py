@@ -23,7 +23,6 @@ class Changing(Keeping):
     def __init__(self) -> None:
         super().__init__()
         self._line = 0  # of the last gradient that was set to None
-        self._zeroing = False  # within an optimizer's zero_grad
         grad: Any = Tensor.grad
         data: Any = Tensor.data
         leaf: Any = Tensor.is_leaf

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sightline.check.watching.operations import Operation, name_of, size_of, still_needed, tensors
-from sightline.check.watching.places import spot
+from sightline.check.watching.places import frame_outside, spot
 from sightline.check.watching.recording import Call, Recording
 from sightline.check.watching.stretch import Event, Stretch
 
@@ -44,6 +43,7 @@ class Keeping:
         self._alive: set[int] = set()
         self._kinds: dict[Any, int] = {}  # function -> 0 neither, 1 in FORMS, 2 in PREDICTS
         self._read_bytes = 0
+        self._zeroing = False  # within an optimizer's zero_grad
 
     def _takes_part(self, values: Any) -> bool:
         tainted = self._tainted
@@ -86,10 +86,12 @@ class Keeping:
         """Whether a call in place was one on a gradient or on weights, which makes an event of it."""
         if id(target) in self._gradients:
             name = name_of(function)
-            if name in ("zero_", "fill_"):
+            if self._zeroing or name in ("requires_grad_", "detach_"):
+                return True
+            if name in ("zero_", "fill_", "_foreach_zero_"):
                 self._event("grad zeroed")
-            elif name not in ("requires_grad_", "detach_"):
-                clipped = sys._getframe(3).f_code.co_filename.endswith("clip_grad.py")
+            else:
+                clipped = frame_outside().f_code.co_filename.endswith("clip_grad.py")
                 self._event("clip" if clipped else "grad changed", merged=True)
             return True
         owner = target if target.is_leaf and target.requires_grad else self._aliases.get(id(target))

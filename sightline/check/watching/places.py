@@ -13,11 +13,12 @@ import torch
 
 from sightline.check.finding import Place
 
+_SIGHTLINE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 _LIBRARIES = tuple(
     os.path.realpath(path) + os.sep
     for path in {
         os.path.dirname(torch.__file__),
-        os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),  # Sightline
+        _SIGHTLINE,
         *(sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")),
     }
 )
@@ -49,6 +50,14 @@ def frame_of_own(depth: int = 1) -> FrameType | None:
             return frame
         frame = frame.f_back
     return None
+
+
+def frame_outside() -> FrameType:
+    """The nearest frame that is not Sightline's."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_SIGHTLINE):
+        frame = frame.f_back
+    return frame
 
 
 Spot = tuple[str, int, str]

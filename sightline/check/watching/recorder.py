@@ -19,6 +19,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from sightline.check.watching.keeping import MOST_EVENTS
+from sightline.check.watching.operations import name_of
 from sightline.check.watching.passing import descends
 from sightline.check.watching.places import frame_of_own, spot
 from sightline.check.watching.recording import Call, Recording, StopWatching
@@ -28,6 +29,7 @@ from sightline.check.watching.stretch import Event, SeenOptimizer, copies
 __all__ = ["Call", "Recording", "StopWatching", "Watcher"]
 
 SITES = 500  # backward passes after which the lines that call modules are noted
+_is_compiling = torch.compiler.is_compiling  # its tracer would else trace the watcher
 _PLAIN = frozenset((bool, int, float, str, torch.Size, torch.dtype, torch.device, torch.layout))
 
 
@@ -81,6 +83,10 @@ class Watcher(Resting):
             stretch.tail = list(self._events)
             if stretch.recreated:
                 self._newest()
+        if not recording.backwards:
+            recording.notes.append(
+                "There was no backward pass: a training that computes its gradients by hand, or in NumPy, is not seen."
+            )
         for reason, count in self._not_followed.items():
             passes = "backward pass" if count == 1 else "backward passes"
             recording.notes.append(f"{count} {passes} could not be followed: {reason}.")
@@ -104,7 +110,7 @@ class Watcher(Resting):
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Let the call through, and keep it if something trained takes part in it."""
-        if self._asleep:
+        if self._asleep or _is_compiling():
             return function(*args, **(kwargs or {}))
         special = self._special.get(function)
         if special is not None:
@@ -128,7 +134,7 @@ class Watcher(Resting):
             if kwargs and self._takes_part(kwargs.values()):
                 self._keep(function, args, kwargs, answer)
         elif answer is None:
-            self._silent(args)
+            self._silent(function, args)
         elif kind not in _PLAIN:
             self._unusual(function, args, kwargs or {}, answer)
         return answer
@@ -140,19 +146,27 @@ class Watcher(Resting):
             self._fail(function, args, kwargs, error, spot(3))
             raise
 
-    def _silent(self, args: Any) -> None:
+    def _silent(self, function: Any, args: Any) -> None:
         """A call without an answer: the end of an optimizer's zero_grad, or a change of many gradients at once."""
         if not args:
             return
         first = args[0]
         if self._zeroing and not isinstance(first, Tensor | list | tuple | bool):
             self._zeroing = False
-        elif type(first) in (list, tuple) and first and id(first[0]) in self._gradients and not self._zeroing:
-            self._event("grad changed", merged=True)
+        elif type(first) in (list, tuple) and name_of(function).endswith("_"):
+            self._all_changed(function, first)
+
+    def _all_changed(self, function: Any, targets: Any) -> bool:
+        """Whether a call on many tensors at once changed gradients or weights."""
+        found = [isinstance(t, Tensor) and self._changed(function, t) for t in targets]
+        return any(found)
 
     def _unusual(self, function: Any, args: Any, kwargs: Any, answer: Any) -> None:
         """Answers of other kinds: parameters, several tensors, arrays, the profiler's records."""
         if isinstance(answer, Tensor | tuple | list):
+            many = args and type(args[0]) in (list, tuple) and name_of(function).endswith("_")
+            if many and self._all_changed(function, args[0]):
+                return
             if self._takes_part(args) or self._takes_part(kwargs.values()):
                 self._keep(function, args, kwargs, answer)
         elif args and isinstance(args[0], str):
@@ -165,7 +179,7 @@ class Watcher(Resting):
     # ------------------------------------------------------------------------------------------------------ hooks
 
     def _module(self, module: nn.Module, args: Any) -> None:
-        if threading.get_ident() != self._thread or torch.compiler.is_compiling():
+        if threading.get_ident() != self._thread or _is_compiling():
             return
         recording = self.recording
         key = id(module)
@@ -195,7 +209,7 @@ class Watcher(Resting):
             self._rest()
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> Any:
-        if threading.get_ident() != self._thread or torch.compiler.is_compiling():
+        if threading.get_ident() != self._thread or _is_compiling():
             return None
         recording = self.recording
         seen = next((o for o in recording.optimizers if o.optimizer is optimizer), None)

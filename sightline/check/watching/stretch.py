@@ -30,8 +30,8 @@ class Event:
     """Something that happened to gradients or weights between two backward passes.
 
     kind : "zero_grad" (an optimizer's or module's), "grad none", "grad zeroed", "step" (an optimizer's), "update" (by
-    hand: in place, ``p.data = ...``, or a new leaf), "clip", "grad changed" (in place), "grad set".  at : None in passes
-    that are not looked at closely.  what : the optimizer, or the parameter.  grads : at a step that is looked at
+    hand: in place, ``p.data = ...``, or a new leaf), "clip", "grad changed" (in place), "grad set".  at : None in
+    passes that are not looked at closely.  what : the optimizer, or the parameter.  grads : at a step that is looked at
     closely, the norm of each of its parameters' gradients, None where there is none; changed : whether it changed any
     weight.  options : learning rate and the like of each parameter group at a close step.
     """
@@ -103,7 +103,7 @@ class Stretch:
     """All that was seen of the training of one set of parameters.
 
     parameters : the leaves, as they are now.  names : as the person's code calls them.  start : the weights at the
-    first backward pass.  backwards : how many there were.  losses : at the backward passes ``loss_at`` (from 0, rising):
+    first backward pass.  backwards : how many there were.  losses : at the backward passes ``loss_at`` (from 0, up):
     at each of them (thinned: every ``loss_stride``-th) in the first phase, later at those that were watched.  path :
     (number of the backward pass, weights) along the way.  beats : close looks.  tail : events after the last pass.
     counts : events by kind; passes that were skipped are taken to have had those of the pass watched before them.
