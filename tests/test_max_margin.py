@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.svm import SVC
-from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator, check_param_validation, parametrize_with_checks
 
 import sightline as sl
 from sightline.estimators import ConvergenceWarning
@@ -281,6 +281,18 @@ def test_bad_input(X, y, message):
 def test_scikit_learns_checks(estimator, check):
     """The default refuses classes that overlap, which the data of these checks do."""
     check(estimator)
+
+
+def test_the_default_fails_their_checks_by_overlapping_data_alone():
+    def by_overlap(error):
+        while error is not None and not isinstance(error, sl.OverlapError):
+            error = error.__cause__ or error.__context__
+        return error is not None
+
+    told = check_estimator(sl.MaxMarginClassifier(), on_fail=None, on_skip=None)
+    failed = [check for check in told if check["status"] == "failed"]
+    assert len(failed) < len(told) / 2
+    assert [check["check_name"] for check in failed if not by_overlap(check["exception"])] == []
 
 
 def test_wrong_parameters_are_refused_in_scikit_learns_words():
