@@ -105,8 +105,12 @@ for step in range(8):
 
 
 STEPS = {
-    "no_grad": ("with torch.no_grad():\n        w -= 0.01 * w.grad\n        w.grad.zero_()", {"update": 7, "grad zeroed": 7}),
-    "no_grad sub_": ("with torch.no_grad():\n        w.sub_(0.01 * w.grad)\n    w.grad = None", {"update": 7, "grad none": 7}),
+    "no_grad": (
+        "with torch.no_grad():\n        w -= 0.01 * w.grad\n        w.grad.zero_()", {"update": 7, "grad zeroed": 7}
+    ),
+    "no_grad sub_": (
+        "with torch.no_grad():\n        w.sub_(0.01 * w.grad)\n    w.grad = None", {"update": 7, "grad none": 7}
+    ),
     "data": ("w.data -= 0.01 * w.grad\n    w.grad.data.zero_()", {"update": 7, "grad zeroed": 7}),
     "data sub_": ("w.data.sub_(0.01 * w.grad.data)\n    w.grad = None", {"update": 7, "grad none": 7}),
     "data =": ("w.data = w.data - 0.01 * w.grad\n    w.grad = None", {"update": 7, "grad none": 7}),
@@ -468,7 +472,8 @@ while done < {}:
     assert stopped.globals["done"] == 6 and stopped.stretches[0].backwards == 7
     late = run(training.format("10**9", ""), time_limit=0.3)
     assert late.ending == "time limit" and late.stretches[0].backwards > 0
-    stubborn = training.format("5", "import time\nfor _ in range(2):\n    try:\n        time.sleep(9)\n    except: pass")
+    sleeper = "import time\nfor _ in range(2):\n    try:\n        time.sleep(9)\n    except: pass"
+    stubborn = training.format("5", sleeper)
     assert run(stubborn, time_limit=0.5).ending == "finished"
     by_hand = run("""
 w = torch.zeros(3, 1, requires_grad=True)
