@@ -22,7 +22,7 @@ SECONDS = 60.0  # no script of the tests comes near it
 
 def checked(script: Path, *, select: Sequence[str] = (), attempt: bool = True) -> Report:
     """The report of a script that runs here; default dtype, random numbers and working directory are put back."""
-    dtype, state = torch.get_default_dtype(), np.random.get_state()
+    dtype, state = torch.get_default_dtype(), np.random.get_state()  # noqa: NPY002 # what scripts seed
     folder = os.getcwd()
     try:
         with torch.random.fork_rng(), warnings.catch_warnings(), _quiet():
@@ -33,7 +33,7 @@ def checked(script: Path, *, select: Sequence[str] = (), attempt: bool = True) -
     finally:
         os.chdir(folder)
         torch.set_default_dtype(dtype)
-        np.random.set_state(state)
+        np.random.set_state(state)  # noqa: NPY002
 
 
 def checked_text(folder: Path, text: str, *, select: Sequence[str] = (), attempt: bool = True) -> Report:

@@ -1,4 +1,4 @@
-"""Each rule on short scripts: one that has the fault, one that looks alike and is healthy, and what the finding says."""
+"""Each rule on short scripts: one with the fault, one that looks alike and is healthy, and what the finding says."""
 
 from __future__ import annotations
 
