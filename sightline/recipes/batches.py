@@ -48,6 +48,11 @@ class Batches(abc.ABC):
         return None
 
     @property
+    def sizes(self) -> Tensor | None:
+        """Rows of each batch of an epoch, int64, where all epochs visit ``all_rows`` in their own order; else None."""
+        return None
+
+    @property
     def tensors(self) -> tuple[Tensor, ...] | None:
         """Those that all rows are slices of; None where rows come from anything else."""
         return None
@@ -78,6 +83,10 @@ class TensorBatches(Batches):
                 range(self.rows),  # type: ignore[arg-type]
                 batch_size=self.size, shuffle=True, generator=self.generator, collate_fn=torch.tensor,
             )
+
+    @property
+    def sizes(self) -> Tensor | None:
+        return None if self.order is not None else _sizes(len(self.X), self.size)
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -119,6 +128,13 @@ class LoaderBatches(Batches):
         return sampler.weights.double() if isinstance(sampler, WeightedRandomSampler) else None
 
     @property
+    def sizes(self) -> Tensor | None:
+        loader, size = self.loader, self.loader.batch_size
+        if type(loader.sampler) is not SequentialSampler or size is None or not self.rows:
+            return None
+        return _sizes(self.rows - (self.rows % size if loader.drop_last else 0), size)
+
+    @property
     def tensors(self) -> tuple[Tensor, ...] | None:
         dataset = self.loader.dataset
         plain = type(dataset) is TensorDataset and self.loader.collate_fn is default_collate
@@ -155,6 +171,11 @@ class LoaderBatches(Batches):
         if not pairs or not all(isinstance(t, Tensor) for pair in pairs for t in pair):
             return None
         return torch.cat([X for X, _ in pairs]), torch.cat([y for _, y in pairs])
+
+
+def _sizes(rows: int, size: int) -> Tensor:
+    whole, left = divmod(rows, size)
+    return torch.tensor([size] * whole + [left] * (left > 0))
 
 
 def make_batches(data: Any, recipe: Recipe, like: Tensor) -> Batches:

@@ -196,7 +196,8 @@ def _examine(
     if isinstance(linear, str):
         return linear, linear
     size = mean_rows(len(X), job.batches.per_epoch, job.recipe.batch_size)
-    problem = find_problem(trained, linear, job.loss, y, size, job.columns, job.batches.row_weights)
+    sizes = job.batches.sizes
+    problem = find_problem(trained, linear, job.loss, y, size, job.columns, job.batches.row_weights, sizes)
     if isinstance(problem, str):
         slopes = linear_in_scores(job.loss, y, linear.shape, linear.link, linear.dtype)
         if slopes is not None and not any(trained.decays) and _tilted(slopes, linear):
@@ -207,8 +208,10 @@ def _examine(
         return linear, problem
     if problem.objective.loss.name == "poisson":  # the only one that torch computes up to a constant
         weights = linear.weights(job.snapshot(), problem.difference)
+        parts = [len(X)] if sizes is None or not problem.by_batch else sizes.tolist()
         with quiet(job.module):
-            own = float(job.loss(job.module(X), y))
+            values = [float(job.loss(job.module(Xs), ys)) for Xs, ys in zip(X.split(parts), y.split(parts))]
+        own = sum(values) / len(values)
         if math.isfinite(own):  # rates overflow where the training diverged
             ours = problem.factor * problem.objective.evaluate(weights, keep_rows=False).loss
             problem = replace(problem, constant=own - ours)

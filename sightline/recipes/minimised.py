@@ -29,6 +29,7 @@ class Minimised:
     sentence : the problem in words.
     difference : the objective's score is the second of the module's two scores less the first.
     tol : relative gap to which the optimum is proven.  time_limit : seconds that may take.
+    by_batch : the rows weigh what the batches of an epoch make them weigh, and not alike.
     others : gives problems on the same rows; the optimum of an equal one that has been solved is taken over.
     """
 
@@ -39,6 +40,7 @@ class Minimised:
     difference: bool = False
     tol: float = 1e-6
     time_limit: float | None = None
+    by_batch: bool = False
     others: Callable[[], Iterable[Minimised]] = field(default=tuple, compare=False)
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from sightline.recipes.linear import LinearMap
 from sightline.recipes.minimised import Minimised
 from sightline.recipes.objective import RecipeObjective
 from sightline.recipes.recognised import LossFunction, Recognised, recognise
+from sightline.recipes.row_weights import in_batches
 
 NAMES = {
     "logistic": "logistic loss", "softmax": "cross-entropy", "hinge": "hinge loss",
@@ -45,12 +46,13 @@ class Trained:
 
 def find_problem(
     trained: Trained, linear: LinearMap, function: LossFunction, y: Tensor, rows_a_step: float,
-    columns: tuple[str, ...] | None = None, drawn: Tensor | None = None,
+    columns: tuple[str, ...] | None = None, drawn: Tensor | None = None, sizes: Tensor | None = None,
 ) -> Minimised | str:
     """The convex problem of a linear module's training, or why there is none, as a sentence.
 
     y : targets of all rows.  rows_a_step : mean number of rows in a batch.  columns : names of X's columns.
-    drawn : how often each row is drawn beside the others, (n,).
+    drawn : how often each row is drawn beside the others, (n,).  sizes : rows of each batch, where all epochs visit the
+        rows in their order.
     """
     optimizer = trained.optimizer
     if not decay.goes_down(optimizer):
@@ -61,6 +63,12 @@ def find_problem(
     if drawn is not None:
         shares = found.shares * drawn
         found = replace(found, shares=shares * (found.shares.sum() / shares.sum()))
+    weighing = ", rows weighted," if found.row_weights is not None else ""
+    by_batch = False
+    if sizes is not None and len(sizes) > 1:
+        batches = in_batches(found, function, y, linear, sizes)
+        by_batch = batches.found is not found
+        found, weighing = batches.found, weighing.rstrip(",") + batches.words if by_batch else weighing
     if trained.frozen:
         return f"{trained.frozen} is not trained, and an optimum with some weights held fixed is another problem."
     steps = linear.design.n / rows_a_step if found.total else 1.0  # batches whose sums make the whole sum
@@ -89,7 +97,8 @@ def find_problem(
     objective = RecipeObjective(
         data, found.loss, L2(on_weight) if on_weight else NONE, linear.has_bias, on_bias if linear.has_bias else 0.0
     )
-    return Minimised(objective, found.factor, _in_words(found, words, linear), difference=found.difference)
+    said = _in_words(found, weighing, words, linear)
+    return Minimised(objective, found.factor, said, difference=found.difference, by_batch=by_batch)
 
 
 def _unrecognised(function: LossFunction, y: Tensor, linear: LinearMap) -> str:
@@ -179,13 +188,12 @@ def loss_in_words(loss: Loss, factor: float, total: bool) -> str:
     return f"half the {words}" if abs(times - 0.5) < 1e-5 else f"{times:.4g} times the {words}"
 
 
-def _in_words(found: Recognised, penalty: str, linear: LinearMap) -> str:
-    weighted = found.row_weights is not None
+def _in_words(found: Recognised, weighing: str, penalty: str, linear: LinearMap) -> str:
     factor = found.factor / (linear.design.n if found.total else 1)
     if found.loss.name == "squared" and linear.outputs > 1:
         factor *= linear.outputs  # torch's mean is over the targets as well
     words = loss_in_words(found.loss, factor, found.total)
-    return f"{words}{', rows weighted,' if weighted else ''}{penalty}"
+    return f"{words}{weighing if penalty else weighing.rstrip(',')}{penalty}"
 
 
 def mean_rows(rows: int, per_epoch: int | None, size: int | None) -> float:

@@ -44,7 +44,7 @@ class TrainingTrace(Trace):
 
     value : the objective: what the recipe minimises, as ``Training.objective`` counts it; where nothing convex is
         minimised, the same as ``loss``.
-    loss : the recipe's loss without any penalty, in its own units.
+    loss : the recipe's loss without any penalty, in its own units, as the batches of an epoch weigh the rows.
     gradient_norm : Euclidean norm of the gradient of ``value``.
     gap : ``value`` minus the certified lower bound of its optimum (>= 0); inf where there is none.
 
