@@ -263,6 +263,19 @@ class Progress:
         positive = values[values > 1e-13 * values[-1]]
         return float(values[-1] / positive[0]) if len(positive) else None
 
+    @cached_property
+    def condition_of_columns(self) -> float | None:
+        """Condition number of [X, 1]'[X, 1]: what is left to go by where there is no optimum."""
+        objective = self.problem.objective
+        X = objective.data.design.to_dense().double()
+        if objective.intercept:
+            X = torch.cat([X, torch.ones(len(X), 1, dtype=X.dtype)], 1)
+        if X.shape[1] > LARGEST:
+            return None
+        values = torch.linalg.eigvalsh(X.T @ X)
+        positive = values[values > 1e-13 * values[-1]]
+        return float(values[-1] / positive[0]) if len(positive) else None
+
     def of(self, own: float) -> float:
         """A difference in the script's own loss, in the objective's."""
         return own / self.problem.factor

@@ -53,6 +53,7 @@ class Recovered:
         self.stretch = stretch
         first = next((b.program for b in stretch.beats if b.program is not None), None)
         self.whole_program: Program | None = first
+        self.turned = False  # the loss was given the opposite of the labels
 
     # ------------------------------------------------------------------------------------------------ the program
 
@@ -292,8 +293,18 @@ class Recovered:
     def recognised(self) -> Recognised | None:
         """Which loss of the scores the data's term is; None where it is none that Sightline has."""
         found = self.loss_of_scores()
+        if found is None:
+            return None
+        function, y, shape, _ = found
         with contextlib.suppress(Exception):
-            return None if found is None else recognise(found[0], found[1], found[2], "identity", torch.float64)
+            known = recognise(function, y, shape, "identity", torch.float64)
+            opposite = _opposite(y) if known is None else None
+            if opposite is None:
+                return known
+            # (1 - y) or -y was what the loss was given first: log(1 - p) (1 - y), softplus(-y z).
+            known = recognise(lambda z, given: function(z, opposite(given)), opposite(y), shape, "identity", torch.float64)
+            self.turned = known is not None
+            return known
         return None
 
     @cached_property
@@ -307,12 +318,13 @@ class Recovered:
         return None
 
     def loss_of_scores(
-        self, target: Tensor | None = None
+        self, target: Tensor | None = None, at: int | None = None
     ) -> tuple[Callable[[Tensor, Tensor], Tensor], Tensor, tuple[int, ...], Tensor] | None:
         """The data's term as a function of (scores, targets): (function, targets, shape of the scores, row numbers).
 
         It is that of some passes, one after another, which the row numbers name.  target : others for all rows,
-        (n, ...), in place of the script's.
+        (n, ...), in place of the script's.  at : a slot past the scores, on the way to the loss, to be varied in their
+        place; the shape is then that of its value.
         """
         if self.scores is None or self.rows is None or self.linear is None or self.scores.target is None:
             return None
@@ -332,6 +344,7 @@ class Recovered:
         y_all = rows.values[slot] if target is None else target
         leading = {s for s in program.inputs if rows.values[s].ndim and rows.values[s].shape[0] == n and s in self._leads}
         single = rows.how == "stacked"
+        varied = scores.slot if at is None else at
         base = doubled(rows.values)
         y = (y_all if target is None else target)[which] if slot in leading else y_all
         others = doubled(dict(self.probe))
@@ -353,12 +366,15 @@ class Recovered:
                     inputs = {s: v[0] if s in leading else v for s, v in inputs.items()}
                     piece, mine = piece[0], mine[0] if slot in leading else mine
                 inputs[slot] = mine
-                out = program.run({**others, **inputs, scores.slot: piece}, [scores.data.slot])[0]
+                out = program.run({**others, **inputs, varied: piece}, [scores.data.slot])[0]
                 total = total + scores.data.factor * out.sum()
                 begin = stop
             return total / len(groups)
 
-        return value, y, (len(which), *self.linear.shape[1:]), which
+        inner = self.linear.shape[1:]
+        if at is not None and not single:
+            inner = tuple(program.shapes[at])[1:]
+        return value, y, (len(which), *inner), which
 
     @cached_property
     def _leads(self) -> set[int]:
@@ -423,7 +439,8 @@ class Recovered:
     def _all(self, found: Recognised) -> Tensor:
         """The recognised loss's coding of the targets of all rows."""
         assert self.y is not None and self.rows is not None
-        y = self.y
+        opposite = _opposite(self.y) if self.turned else None
+        y = self.y if opposite is None else opposite(self.y)
         if found.loss.targets == "binary" and not getattr(found.loss, "soft", False):
             real = y.reshape(len(y)).double() if y.numel() == len(y) else y.double()
             return real if bool((real < 0).any()) else 2 * real - 1
@@ -433,12 +450,13 @@ class Recovered:
 
     def problem(
         self, loss: Loss, y: Tensor, factor: float, penalties: Penalties | None = None, difference: bool = False,
-        shares: Shares | None = None,
+        shares: Shares | None = None, row_weights: Tensor | None = None,
     ) -> Minimised | str:
         """factor · mean loss(scores, y) + penalties as a convex problem, or why it is none.
 
         y : (n,) coded -1, 1 for losses of two classes, 0 .. K-1 for softmax; (n, K) for several targets.
-        difference : the score is the second of two columns less the first.
+        difference : the score is the second of two columns less the first.  row_weights : (n,) of all rows; those of the
+        recognised loss where none are given.
         """
         linear, rows = self.linear, self.rows
         if linear is None or rows is None:
@@ -460,7 +478,9 @@ class Recovered:
             classes = list(range(linear.outputs))
         weight = rows.multiplicity
         unlike = self.recognised.row_weights if self.recognised is not None else None
-        if unlike is not None and rows.how == WHOLE and len(unlike) == rows.n:
+        if row_weights is not None:
+            weight = row_weights if weight is None else weight * row_weights
+        elif unlike is not None and rows.how == WHOLE and len(unlike) == rows.n:
             weight = unlike if weight is None else weight * unlike
         offset = None
         if linear.constant is not None:
@@ -549,6 +569,16 @@ class Recovered:
     def dtype(self) -> torch.dtype:
         """Of the parameters."""
         return next((p.dtype for p in self.stretch.parameters), torch.float32)
+
+
+def _opposite(y: Tensor) -> Callable[[Tensor], Tensor] | None:
+    """What turns labels of two classes into each other's; None for other targets."""
+    if not y.is_floating_point() and y.dtype != torch.long:
+        return None
+    values = set(y.unique().tolist())
+    if values <= {0.0, 1.0}:
+        return lambda labels: 1 - labels
+    return (lambda labels: -labels) if values <= {-1.0, 1.0} else None
 
 
 def with_loss(found: Minimised, **changes: Any) -> Minimised:

@@ -44,7 +44,7 @@ from sightline.check.trying import attempt
 
 EPS = torch.finfo(torch.float32).eps
 TIMES = 100.0  # the floor, and so many times above
-LOWER = 100.0  # times is the optimum lower
+LOWER = 3.0  # times is the optimum lower
 
 
 def find(training: Recovered, evidence: Evidence) -> Finding | None:
@@ -65,7 +65,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         coef = training.weights_in(here.problem, training.weights).coef
         size = max(size, float((linear.X.abs() @ coef.reshape(linear.X.shape[1], -1).abs()).max()))
     floor = 0.5 * (EPS * size) ** 2
-    if here.end > TIMES * floor or here.end < LOWER * max(here.best, 1e-300) or here.end < 1e-3 * floor:
+    own = training.stretch.losses[-1] / here.problem.factor  # as float32 had it, not of the same weights in float64
+    if not 1e-3 * floor <= own <= TIMES * floor or own < LOWER * here.best:
         return None
     spread = here.null
     hurts = here.excess > 1e-6 * spread
@@ -73,10 +74,10 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     return Finding(
         rule="float32-floor",
         severity=Severity.WARNING if hurts else Severity.ADVICE,
-        what=f"the loss stalls at {here.problem.factor * here.end:.2g}, about what float32 resolves of numbers up to"
+        what=f"the loss stalls at {here.problem.factor * own:.2g}, about what float32 resolves of numbers up to"
         f" {size:.3g}; in float64 it reaches {here.problem.factor * here.best:.2g}",
         where=evidence.loss_line(training),
-        measured=Number(here.problem.factor * here.end, "last loss"),
+        measured=Number(here.problem.factor * own, "last loss"),
         bound=Number(here.problem.factor * floor, "float32's floor, (6e-8 · size)²"),
         why=f"Near {size:.3g} neighbouring float32 numbers are {EPS * size:.2g} apart, so smaller residuals do not exist."
         " Centre the numbers, or compute in float64.",

@@ -36,6 +36,8 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from sightline.check.evidence import Evidence
 from sightline.check.finding import Finding, Number, Severity
 from sightline.check.progress import ADAPTIVE, DESCENT, Progress, progress
@@ -53,7 +55,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         return None
     if here.kind not in DESCENT and here.kind not in ADAPTIVE:
         return None
-    condition = here.condition if not here.no_minimum else _of_columns(here)
+    condition = here.condition if not here.no_minimum else here.condition_of_columns
     if condition is None or condition < LARGE:
         return None
     if here.no_minimum:
@@ -105,25 +107,8 @@ def _finding(
     )
 
 
-def _of_columns(here: Progress) -> float | None:
-    """Condition number of [X, 1]'[X, 1], for problems without an optimum."""
-    import torch
-
-    objective = here.problem.objective
-    X = objective.data.design.to_dense().double()
-    if objective.intercept:
-        X = torch.cat([X, torch.ones(len(X), 1, dtype=X.dtype)], 1)
-    if X.shape[1] > 1500:
-        return None
-    values = torch.linalg.eigvalsh(X.T @ X)
-    positive = values[values > 1e-13 * values[-1]]
-    return float(values[-1] / positive[0]) if len(positive) else None
-
-
 def _separable(here: Progress, training: Recovered, evidence: Evidence, condition: float) -> Finding | None:
     """Separable rows that are not all right at the end, on columns far from standardised ones."""
-    import torch
-
     objective = here.problem.objective
     X = objective.data.design.to_dense().double()
     deviation = X.std(0, unbiased=False)

@@ -73,7 +73,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     whose = "the worst batch's curvature" if batch else "the curvature"
     top = 2 * (1 + here.momentum) / limit
     # On unscaled columns the rate had to be chosen for the largest of them: then that is the cause, unless all explodes.
-    condition = here.condition or 1.0
+    condition = (here.condition_of_columns if here.no_minimum else here.condition) or 1.0
     return Finding(
         rule="lr-too-high",
         severity=Severity.ERROR if here.diverged else Severity.WARNING,
