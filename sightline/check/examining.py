@@ -18,10 +18,11 @@ from sightline.check.finding import Finding, Outcome, Report, Severity
 from sightline.check.order import ordered
 from sightline.check.recovering.recovered import Recovered
 from sightline.check.rules import every, module
+from sightline.check.recovering.drawing import drawn
 from sightline.check.trying import learning_rate, optimum, outcome
+from sightline.check.verdict import verdict
 from sightline.check.watching.recorder import Recording
 
-AT_OPTIMUM = 1e-5  # relative gap that is said to be the optimum
 SECONDS = 60.0  # for all rules together; those that are left are named
 
 
@@ -45,6 +46,7 @@ def examine(
             script=os.path.relpath(script) if script else "", verdict="", findings=findings, optimum=best,
             reached=reached, unrecovered=why, training=_facts(main, recording), ending=recording.ending,
             error=evidence.last_line, notes=tuple(evidence.notes),
+            drawn=None if main is None else drawn(main),
         )
         return replace(report, verdict=_verdict(report, main))
 
@@ -84,10 +86,10 @@ def _ask(evidence: Evidence, rules: Sequence[str]) -> list[Finding]:
 def _standing(training: Recovered | None) -> tuple[Outcome | None, Outcome | None, str]:
     if training is None:
         return None, None, "no training was seen: backward() was never called."
-    problem = training.minimised
-    if isinstance(problem, str):
-        return None, None, problem
     try:
+        problem = training.minimised
+        if isinstance(problem, str):
+            return None, None, problem
         best, _ = optimum(problem)
         return best, outcome(problem, training.weights_in(problem, training.weights), training.dtype), ""
     except Exception as error:
@@ -118,20 +120,15 @@ def _facts(training: Recovered | None, recording: Recording) -> dict[str, Any]:
 
 
 def _verdict(report: Report, training: Recovered | None) -> str:
-    serious = [f for f in report.findings if f.severity is not Severity.ADVICE]
-    if serious:
-        more = f", and {len(serious) - 1} more" if len(serious) > 1 else ""
-        return f"{serious[0].what}{more}" if not more else f"{serious[0].what.rstrip('.')}{more}."
+    grave = any(f.severity is not Severity.ADVICE for f in report.findings)
+    if grave:
+        return verdict(report.findings, report.reached, report.ending)
     if report.ending == "error":
         return f"the script ended in an error that no rule explains: {report.error}"
     if training is None:
         return "nothing to check: no backward pass was seen"
-    gap = report.reached.gap if report.reached is not None else None
-    if gap is None:
-        none = training.certificate is not None and training.certificate.verdict is Verdict.NO_MINIMUM
-        if none:
-            return "the data are separable, so there is no optimum to be reached; nothing else was found"
-        return f"nothing wrong was found; the optimum is not known: {report.unrecovered}"
-    if gap <= AT_OPTIMUM:
-        return f"at the optimum (gap {gap:.0e})".replace("e-0", "e-")
-    return f"stopped {100 * gap:.2g} % above the optimum; nothing wrong was found"
+    if report.reached is None or report.reached.gap is None:
+        if training.certificate is not None and training.certificate.verdict is Verdict.NO_MINIMUM:
+            return "the classes are separable, so there is no optimum to reach; nothing wrong was found"
+        return f"nothing wrong was found; the optimum is not known: {report.unrecovered}".rstrip(": ")
+    return verdict(report.findings, report.reached, report.ending)

@@ -366,6 +366,7 @@ class Recovered:
                     inputs = {s: v[0] if s in leading else v for s, v in inputs.items()}
                     piece, mine = piece[0], mine[0] if slot in leading else mine
                 inputs[slot] = mine
+                inputs |= {s: torch.arange(len(piece)).to(base[s]) for s in rows.positions}
                 out = program.run({**others, **inputs, varied: piece}, [scores.data.slot])[0]
                 total = total + scores.data.factor * out.sum()
                 begin = stop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ class Rows:
     values : each input of the program for all distinct rows.  n : how many rows.  counts : how often each was seen.
     multiplicity : how often each belongs into the data set, (n,); None where each does once.
     batches : row numbers of each pass, in the order in which they came (passes of the first epochs).
-    constants : inputs that are not rows, by slot.  complete : rows repeat, so all of them were seen.
+    complete : rows repeat, so all of them were seen.  positions : inputs that count the rows of each pass, 0, 1, 2, ...
     """
 
     how: str
@@ -35,6 +35,7 @@ class Rows:
     multiplicity: Tensor | None
     batches: tuple[Tensor, ...]
     complete: bool
+    positions: frozenset[int] = frozenset()
 
     @property
     def passes(self) -> float:
@@ -80,14 +81,33 @@ def join(
         if leading is None:
             continue
         values = {}
+        positions = frozenset(
+            s for s in leading if how == JOINED and len(leading) > 1 and _counts_rows([e[places[s]] for e in entries])
+        )
+        leading = leading - positions
+        if not leading:
+            continue
         for slot in program.inputs:
             pieces = [e[places[slot]] for e in entries]
+            if slot in positions:
+                values[slot] = torch.arange(sum(len(p) for p in pieces)).to(pieces[0])
+                continue
             values[slot] = (torch.cat(pieces) if how == JOINED else torch.stack(pieces)) if slot in leading else pieces[0]
         lengths = [e[places[next(iter(leading))]].shape[0] if how == JOINED else 1 for e in entries]
         if not _agrees(program, entries, values, scores, weights, lengths, how):
             continue
-        return _distinct(values, leading, lengths, how)
+        rows = _distinct(values, leading, lengths, how)
+        counted = {s: torch.arange(rows.n).to(values[s]) for s in positions}
+        return replace(rows, values={**rows.values, **counted}, positions=positions)
     return None
+
+
+def _counts_rows(pieces: Sequence[Tensor]) -> bool:
+    """Whether each piece is 0, 1, 2, ...: the place of a row in its pass (``torch.arange(len(y))``), none of its data."""
+    return all(
+        p.ndim == 1 and not p.is_floating_point() and bool(torch.equal(p, torch.arange(len(p)).to(p)))
+        for p in pieces[:50]
+    )
 
 
 def _rows_of(program: Program, weights: Mapping[int, Tensor], inputs: Mapping[int, Tensor], scores: int) -> int:
