@@ -50,6 +50,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     if met is None:
         return None
     output = tuple(program.shapes[met])
+    if not _combine(output, target):
+        return None  # scores of K classes beside their numbers, which are looked up, not subtracted
     answer = tuple(_broadcast(output, target))
     pairs = _numbers(answer)
     most = max(_numbers(output), _numbers(target))
@@ -73,6 +75,11 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         tried=tried,
         weight=1.0,
     )
+
+
+def _combine(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether an operation on each pair of numbers takes these shapes."""
+    return all(i == j or 1 in (i, j) for i, j in zip(a[::-1], b[::-1]))
 
 
 def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> list[int]:
