@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.linalg import solve_triangular
 
 from sightline.data import DataError
 from sightline.exact import Floats
@@ -119,8 +120,11 @@ class Firth:
             return math.inf
         return float(self.weight @ np.logaddexp(0.0, -self.sign * z)) - 0.5 * float(log)
 
-    def at(self, gamma: Floats, second: bool = True) -> Point | None:
-        """The objective with its derivatives; None where the information vanishes in rounding."""
+    def at(self, gamma: Floats, prior: Floats | None = None) -> Point | None:
+        """The objective with its derivatives; None where the information vanishes in rounding.
+
+        prior : (q, q) to take for the prior's part of the Hessian, which costs q times the rest; None to make it.
+        """
         Q, w = self.Q, self.weight
         z = Q @ gamma + self.offset
         p, other = _sigmoid(z), _sigmoid(-z)
@@ -130,7 +134,7 @@ class Firth:
             L = np.linalg.cholesky(information)
         except np.linalg.LinAlgError:
             return None
-        U = np.linalg.solve(L, Q.T).T
+        U = solve_triangular(L, Q.T, lower=True, check_finite=False).T
         leverage = np.square(U).sum(1)  # x' I⁻¹ x
         first = w * v * (other - p)
         # -w (y - p), without cancellation
@@ -138,7 +142,9 @@ class Firth:
         gradient = Q.T @ (residual - 0.5 * first * leverage)
         value = float(w @ np.logaddexp(0.0, -self.sign * z)) - float(np.log(np.diag(L)).sum())
         hessian = None
-        if second and self.exact:
+        if prior is not None:
+            hessian = information + prior
+        elif self.exact:
             curved = self._gram(w * v * (1 - 6 * v) * leverage)
             K = self._third(U, first)
             hessian = information - 0.5 * (curved - K @ K.T)
@@ -161,12 +167,18 @@ class Firth:
 
     # ------------------------------------------------------------------------------------------------- Newton
 
-    def newton(self, start: Floats | None = None, along: Floats | None = None) -> Iterator[Point]:
-        """Points of falling value, from ``start``; within start + span of ``along`` (q, r) where it is given."""
+    def newton(
+        self, start: Floats | None = None, along: Floats | None = None, prior: Floats | None = None
+    ) -> Iterator[Point]:
+        """Points of falling value, from ``start``; within start + span of ``along`` (q, r) where it is given.
+
+        prior : as in ``at``, from a point nearby: steps then come nearer by a factor that is small where the prior is;
+        where it is not, the exact Hessian takes over.
+        """
         gamma = np.zeros(self.q) if start is None else start
-        point = self.at(gamma)
+        point = self.at(gamma, prior)
         if point is None:
-            point = self.at(np.zeros(self.q))
+            point = self.at(np.zeros(self.q), prior)
         assert point is not None
         last = math.inf
         for _ in range(STEPS):
@@ -178,13 +190,18 @@ class Firth:
             size = point.errors(step)
             near = size < 1e-5  # where Newton's step is right and the value too rounded to say so
             if near and (size < CONVERGED or size > 0.5 * last):
-                return
+                if prior is None or size < CONVERGED:
+                    return
+                prior, last, again = None, math.inf, self.at(point.gamma)
+                assert again is not None
+                point = again
+                continue
             last = size if near else math.inf
             length, now = 1.0, None
             while length > 1e-12:
                 trial = point.gamma + length * step
                 if near or self.value(trial) <= point.value + 1e-4 * length * slope:
-                    now = self.at(trial)
+                    now = self.at(trial, prior)
                     break
                 length /= 2
             if now is None:

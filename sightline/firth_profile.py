@@ -15,6 +15,7 @@ from sightline.exact import Floats
 from sightline.firth import Firth, Point
 from sightline.objective import Objective, Weights
 from sightline.result import Result
+from sightline.threads import LARGE, each, over_rows, ranges
 
 ROUNDS = 60
 CLOSE = 1e-9  # of the distance on the scale of the signed root
@@ -109,17 +110,24 @@ def intervals(
     order = [p, *range(p)] if objective.intercept else list(range(p))
     height = math.sqrt(float(chdtri(1, 1 - level)))
     low, high, tests = (np.full(len(order), math.nan) for _ in range(3))
-    for place, j in enumerate(order):
-        line = _Line(problem, best, j, float(beta[j]), float(errors[j]))
-        low[place], high[place] = line.root(-height), line.root(height)
-        tests[place] = float(chdtrc(1, line.signed(0.0)[0] ** 2))
+
+    def profile(places: slice) -> None:
+        for place in range(places.start, places.stop):
+            j = order[place]
+            line = _Line(problem, best, j, float(beta[j]), float(errors[j]))
+            low[place], high[place] = line.root(-height), line.root(height)
+            tests[place] = float(chdtrc(1, line.signed(0.0)[0] ** 2))
+
+    # Thousands of small products: each coefficient stays with one thread, and BLAS does not share them out again.
+    with over_rows(LARGE):
+        each(profile, ranges(len(order), LARGE))
     known = columns if columns is not None else [f"x{j + 1}" for j in range(p)]
     names = ["(intercept)", *known] if objective.intercept else list(known)
     return ProfileIntervals(tuple(names), np.asarray(beta[order]), np.asarray(errors[order]), low, high, tests, level)
 
 
-def _last(problem: Firth, start: Floats, along: Floats | None) -> Point:
-    return list(problem.newton(start, along))[-1]
+def _last(problem: Firth, start: Floats, along: Floats | None, prior: Floats | None = None) -> Point:
+    return list(problem.newton(start, along, prior))[-1]
 
 
 class _Line:
@@ -136,15 +144,17 @@ class _Line:
         self.ridge = np.linalg.solve(best.information, row)
         self.ridge /= float(row @ self.ridge)
         self.warm = (centre, best.gamma)
+        # On the way along the profile the prior's curvature is that at the optimum: it changes little.
+        self.prior = None if best.hessian is None else best.hessian - best.information
 
     def signed(self, b: float) -> tuple[float, float]:
         """r(b) and its derivative."""
         at, gamma = self.warm
         start = gamma + (b - at) * self.ridge
         if self.free.shape[1]:
-            point = _last(self.problem, start, self.free)
+            point = _last(self.problem, start, self.free, self.prior)
         else:
-            found = self.problem.at(start)
+            found = self.problem.at(start, self.prior)
             assert found is not None
             point = found
         self.warm = (b, point.gamma)

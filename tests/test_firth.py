@@ -209,3 +209,24 @@ def test_command_line(tmp_path):
     assert abs(table["NV"]["low"] - 0.6097244) < 1e-4 and abs(table["NV"]["high"] - 7.85463171) < 1e-3
     assert run("--penalty", "firth", "--C", "2").exit_code == 2
     assert run("--penalty", "firth", "--loss", "hinge").exit_code == 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("rows, columns", [(14, 4), (40, 3), (200, 8)])
+def test_profile_with_the_optimums_curvature_is_the_exact_one(seed, rows, columns):
+    """Small samples, where the prior weighs much, and separated ones among them."""
+    from sightline.firth_profile import _Line
+
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(rows, columns))
+    y = (X[:, 0] + (0.0 if seed % 2 else rng.normal(size=rows)) > 0).astype(int)
+    result = firth(X, y)
+    problem = Firth(Objective(sl.make_data(X, y, result.loss), result.loss, result.penalty, True))
+    best = list(problem.newton())[-1]
+    beta = np.linalg.solve(problem.T, best.gamma)
+    errors = np.sqrt(np.diag(problem.covariance(best)))
+    for j in range(columns + 1):
+        quick, exact = (_Line(problem, best, j, float(beta[j]), float(errors[j])) for _ in range(2))
+        exact.prior = None
+        for height in (-1.96, 1.96):
+            assert quick.root(height) == pytest.approx(exact.root(height), rel=1e-7, abs=1e-7 * errors[j])
