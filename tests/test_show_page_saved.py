@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sightline.show.page import page
 from sightline.show.picture import PictureError
 from sightline.show.replay_saved import own_units
 
-SAVED = ("line", "fahrenheit", "iris", "decayed", "petals")
+SAVED = ("line", "fahrenheit", "iris", "three_irises", "decayed", "petals")
 
 
 def saved(name: str, folder: Path) -> sl.Training:
@@ -48,8 +49,7 @@ def test_with_its_rows_it_is_the_same_replay(name, tmp_path):
     near(told["surface"]["z"][10], wanted["surface"]["z"][10], 1e-4)
     for key in ("weights", "shape", "labels", "stepname"):
         assert told[key] == wanted[key]
-    if name != "decayed":  # whose units cannot be told from what is recorded
-        assert told["optimum"]["loss"] == pytest.approx(wanted["optimum"]["loss"], rel=1e-5, abs=1e-12)
+    assert told["optimum"]["loss"] == pytest.approx(wanted["optimum"]["loss"], rel=1e-5, abs=1e-12)
 
 
 def test_without_its_rows_it_has_its_losses(tmp_path):
@@ -76,10 +76,26 @@ def test_other_rows_are_refused(tmp_path):
         page(saved("line", tmp_path), (X, y + 1))
 
 
-def test_units_from_what_was_recorded(tmp_path):
-    assert own_units(saved("line", tmp_path)) == pytest.approx((2.0, 0.0), rel=1e-6)
-    assert own_units(saved("iris", tmp_path)) == pytest.approx((1.0, 0.0), rel=1e-6)
-    assert own_units(saved("decayed", tmp_path)) is None
+def test_units_are_kept(tmp_path):
+    for name, factor in (("line", 2.0), ("iris", 1.0), ("decayed", 1.0)):
+        assert own_units(saved(name, tmp_path)) == pytest.approx((factor, 0.0), rel=1e-6)
+
+
+def test_units_from_what_was_recorded_in_files_of_before_they_were_kept(tmp_path):
+    for name, units in (("line", (2.0, 0.0)), ("iris", (1.0, 0.0)), ("decayed", None)):
+        found = own_units(dataclasses.replace(saved(name, tmp_path), kept=None))
+        assert found is units if units is None else found == pytest.approx(units, rel=1e-6)
+
+
+def test_rows_weigh_in_a_loaded_training_what_they_weighed(tmp_path):
+    kept = saved("three_irises", tmp_path).kept  # its last batch is short
+    assert kept.row_weights is not None and kept.row_weights.unique().numel() == 2
+    again = saved("three_irises", tmp_path)
+    again.save(tmp_path / "twice.safetensors")
+    assert torch.equal(sl.load(tmp_path / "twice.safetensors").kept.row_weights, kept.row_weights)
+    X, y = rows("three_irises")
+    with pytest.raises(PictureError, match=f"there are {len(X) - 1} rows, and {len(X)} were trained on"):
+        page(saved("three_irises", tmp_path), (X[:-1], y[:-1]))
 
 
 def test_show_prints_a_training(tmp_path):

@@ -52,7 +52,7 @@ def finish(job: Job, *, certify: bool, tol: float, warn: bool, beside: Sequence[
     return Training.ended(
         ending, columns=job.columns, solver=f"recipe: {type(job.optimizer).__name__}", n_iter=job.steps,
         trace=job.trace, extra={}, module=job.module, recipe=job.recipe, stopped=job.stopped, engine=job.engine,
-        seconds=job.seconds,
+        seconds=job.seconds, kept=None,
     )  # fmt: skip
 
 

@@ -35,6 +35,20 @@ class Ending(Protocol):
         """Values of the fields ``OF_THE_CERTIFICATE``."""
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A convex problem without its rows.
+
+    factor, constant : as ``Minimised`` has them.  bias_strength : L2 strength on the intercept.
+    row_weights : (n,) float64, None where all rows weigh alike.
+    """
+
+    factor: float
+    constant: float
+    bias_strength: float
+    row_weights: Tensor | None = None
+
+
 OF_THE_PROBLEM = (
     "weight", "bias", "loss", "penalty", "fit_intercept", "classes", "rows", "total_weight", "X", "y", "minimised",
 )  # fmt: skip
@@ -56,6 +70,7 @@ class Training(Result):
     stopped : '' where all epochs were run, else why not: 'interrupted', 'time_limit=3 s', 'diverged in step 17'.
     engine : 'exact', 'compiled', or 'exact, because ...' where the compiled one was asked for and would not have paid.
     n_iter : steps taken.  seconds : what they took.
+    kept : what a file keeps of ``minimised``, which is None in a loaded training; None where there is nothing.
 
     For a module that is not linear ``weight`` and ``bias`` are empty and ``certificate``, ``minimised``, ``loss`` None.
 
@@ -76,6 +91,7 @@ class Training(Result):
     stopped: str = ""
     engine: str = "exact"
     seconds: float = 0.0
+    kept: Kept | None = field(default=None, repr=False)
 
     @classmethod
     def ended(cls, ending: Ending, **known: Any) -> Training:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sightline.objective import Weights
 from sightline.recipes.recipe import Recipe
-from sightline.recipes.result import Training
+from sightline.recipes.result import Kept, Training
 from sightline.recipes.trace import TrainingTrace
 from sightline.result import Result
 
@@ -25,24 +25,39 @@ def parts(training: Training) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """
     trace = training.trace
     tensors = {f"training.{name}": torch.tensor(getattr(trace, name), dtype=torch.float64) for name in LISTS}
-    kept = [weights for _, weights in trace.weights]
+    path = [weights for _, weights in trace.weights]
     names: list[str] = []
-    if kept and isinstance(kept[0], Weights):
-        tensors["training.coef"] = torch.stack([w.coef for w in kept])
-        tensors["training.intercept"] = torch.stack([w.intercept for w in kept])
-    elif kept:
-        names = [name for name, tensor in kept[0].items() if tensor.dtype in (torch.float32, torch.float64)]
+    if path and isinstance(path[0], Weights):
+        tensors["training.coef"] = torch.stack([w.coef for w in path])
+        tensors["training.intercept"] = torch.stack([w.intercept for w in path])
+    elif path:
+        names = [name for name, tensor in path[0].items() if tensor.dtype in (torch.float32, torch.float64)]
         for i, name in enumerate(names):
-            tensors[f"training.state.{i}"] = torch.stack([state[name] for state in kept])
+            tensors[f"training.state.{i}"] = torch.stack([state[name] for state in path])
     record: dict[str, Any] = {
         "recipe": recipe_record(training.recipe), "sentence": training.sentence, "stopped": training.stopped,
         "took": training.seconds, "rule": trace.rule, "names": names, "optimum": None,
     }  # fmt: skip
+    kept = _kept(training)
+    if kept is not None:
+        record["problem"] = {"factor": kept.factor, "constant": kept.constant, "bias_strength": kept.bias_strength}
+        if kept.row_weights is not None:
+            tensors["training.row_weights"] = kept.row_weights
     optimum = training.optimum
     if optimum is not None:
         tensors["training.optimum.weight"], tensors["training.optimum.bias"] = optimum.weight, optimum.bias
         record["optimum"] = {"certificate": optimum.certificate.to_dict(), "solver": optimum.solver}
     return record, tensors
+
+
+def _kept(training: Training) -> Kept | None:
+    problem = training.minimised
+    if problem is None:
+        return training.kept
+    objective = problem.objective
+    weight = objective.data.weight
+    weight = None if weight is None else weight.double().cpu().contiguous()
+    return Kept(problem.factor, problem.constant, objective.bias_strength, weight)
 
 
 def restore(values: dict[str, Any], record: dict[str, Any], tensors: dict[str, Tensor]) -> Training:
@@ -55,7 +70,7 @@ def restore(values: dict[str, Any], record: dict[str, Any], tensors: dict[str, T
     trace = _trace(record, tensors)
     training = Training(
         **{**values, "trace": trace}, recipe=Recipe(**record["recipe"]), sentence=str(record["sentence"]),
-        stopped=str(record["stopped"]), seconds=float(record["took"]),
+        stopped=str(record["stopped"]), seconds=float(record["took"]), kept=_kept_in(record, tensors),
     )
     if record["optimum"] is not None:
         from sightline.certificate import Certificate
@@ -70,6 +85,15 @@ def restore(values: dict[str, Any], record: dict[str, Any], tensors: dict[str, T
             raise ValueError("the optimum has another shape than the weights.")
         training.__dict__["optimum"] = Result(**own)
     return training
+
+
+def _kept_in(record: dict[str, Any], tensors: dict[str, Tensor]) -> Kept | None:
+    """Files of before it was kept have none."""
+    problem = record.get("problem")
+    if problem is None:
+        return None
+    factor, constant, on_bias = (float(problem[name]) for name in ("factor", "constant", "bias_strength"))
+    return Kept(factor, constant, on_bias, tensors.get("training.row_weights"))
 
 
 def _trace(record: dict[str, Any], tensors: dict[str, Tensor]) -> TrainingTrace:

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from sightline.data import Data
 from sightline.objective import Objective
 from sightline.recipes.objective import RecipeObjective
 from sightline.recipes.result import Training
@@ -31,9 +32,15 @@ def with_rows(training: Training, data: Any) -> Trajectory:
         raise PictureError(f"no linear model was trained: {training.sentence}")
     if data is None:
         raise PictureError(f"the rows are not in the file of a training: {GIVE}.")
+    kept = training.kept
     plain = objective_of(training, data)
+    if kept is not None and kept.row_weights is not None and not isinstance(data, Data | Objective):
+        if len(kept.row_weights) != plain.data.n:
+            raise PictureError(f"there are {plain.data.n} rows, and {len(kept.row_weights)} were trained on: {GIVE}.")
+        plain = replace(plain, data=replace(plain.data, weight=kept.row_weights))
     # A penalty on the intercept too is no part of a ``Penalty``.
-    both = RecipeObjective(plain.data, plain.loss, plain.penalty, plain.intercept, training.penalty.l2)
+    on_bias = training.penalty.l2 if kept is None else kept.bias_strength
+    both = RecipeObjective(plain.data, plain.loss, plain.penalty, plain.intercept, on_bias)
     objective = next((o for o in (plain, both) if _recorded(training, o)), None)
     if objective is None:
         value, known = plain.value(training.trace.weights[-1][1]), training.trace.value[-1]
@@ -60,8 +67,10 @@ def own_units(training: Training) -> tuple[float, float] | None:
     """(factor, constant): the recipe's own loss is factor · mean loss of the objective + constant, as (2, 0) for
     ``nn.MSELoss``; from what was recorded of both.
 
-    None where that cannot be told, as with a penalty on the intercept, whose part of the values is not known.
+    None where that cannot be told, as in files of before it was kept with a penalty on the intercept.
     """
+    if training.kept is not None:
+        return training.kept.factor, training.kept.constant
     trace, penalty = training.trace, training.penalty
     known = sorted(
         (value - penalty.value(weights.coef), loss)
