@@ -18,15 +18,22 @@ from sightline.recipes.minimised import Minimised
 
 SECONDS = 4.0  # of the person's own recipe with the mend
 MOST_STEPS = 20_000
+NOTHING = 1e-9  # of the best constant's loss: an optimum that is lower is that of exact data
 
 
 def outcome(problem: Minimised, weights: Weights, dtype: torch.dtype = torch.float64) -> Outcome:
     """Where weights stand in a problem: loss in the script's own units, accuracy, proven relative gap."""
     certificate = problem.certificate(weights, dtype)
     loss = problem.in_own_units(problem.objective.value(weights))
-    gap = certificate.relative_gap
-    known = certificate.verdict is not Verdict.NO_MINIMUM and math.isfinite(gap)
-    return Outcome(loss, accuracy(problem, weights), gap if known else None, certified=known)
+    known = certificate.verdict is not Verdict.NO_MINIMUM and math.isfinite(certificate.gap)
+    gap = relative(certificate.gap, certificate.value, problem.objective.null_value) if known else None
+    return Outcome(loss, accuracy(problem, weights), gap, certified=known)
+
+
+def relative(gap: float, value: float, null: float) -> float:
+    """The gap as a share of the optimum; of the best constant's loss where the optimum is next to nothing beside that."""
+    optimum = value - gap
+    return gap / optimum if optimum > NOTHING * null else gap / max(null, 1e-300)
 
 
 def accuracy(problem: Minimised, weights: Weights) -> float | None:
@@ -70,7 +77,9 @@ def attempt(
     after = None
     if own_recipe:
         with contextlib.suppress(Exception):
-            after = _own_recipe(training, problem, lr, standardised, steps)
+            after, made, wanted = _own_recipe(training, problem, lr, standardised, steps)
+            if made < wanted:
+                what = f"{what} (ended here after {made:,} of {wanted:,} steps)"
     best, none = optimum(problem)
     return Tried(what, before, after, best, none)
 
@@ -87,8 +96,8 @@ def _before(training: Recovered, problem: Minimised) -> Outcome:
 
 def _own_recipe(
     training: Recovered, problem: Minimised, lr: float | None, standardised: bool, steps: int | None
-) -> Outcome | None:
-    """The person's optimizer, learning rate, batches and number of steps on the mended problem."""
+) -> tuple[Outcome | None, int, int]:
+    """The person's optimizer, learning rate and batches on the mended problem: (end, steps made, steps wanted)."""
     objective = problem.objective
     X = objective.data.design.to_dense().double()
     y = objective.data.y
@@ -105,7 +114,8 @@ def _own_recipe(
     optimizer = _optimizer(training, trained, lr)
     n = len(X)
     size = _batch_size(training, n)
-    count = min(steps or max(training.stretch.counts.get("step", 0), training.stretch.backwards), MOST_STEPS)
+    wanted = steps or training.stretch.counts.get("step", 0) or training.stretch.backwards
+    made = 0
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(n, generator=generator)
     row_weight = objective.data.weight
@@ -122,7 +132,7 @@ def _own_recipe(
         extra = 0.5 * penalty.l2 * (weight / scale).square().sum() + penalty.l1 * (weight / scale).abs().sum()
         return problem.factor * (values.mean() + extra + 0.5 * objective.bias_strength * bias.square().sum())
 
-    for _ in range(count):
+    for _ in range(min(wanted, MOST_STEPS)):
         if size >= n:
             pick = None
         else:
@@ -142,12 +152,13 @@ def _own_recipe(
         else:
             closure()
             optimizer.step()
+        made += 1
         if time.perf_counter() - begun > SECONDS:
             break
     coef = (weight / scale).detach()
     b = (bias - coef @ mean).detach()
     found = Weights(coef[0], b[0]) if objective.outputs is None else Weights(coef.T.contiguous(), b)
-    return outcome(problem, found) if bool(torch.isfinite(coef).all()) else None
+    return (outcome(problem, found) if bool(torch.isfinite(coef).all()) else None), made, wanted
 
 
 def _optimizer(training: Recovered, trained: list[Tensor], lr: float | None) -> Any:

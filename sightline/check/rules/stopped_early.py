@@ -39,6 +39,9 @@ from sightline.check.progress import ADAPTIVE, progress
 from sightline.check.recovering.recovered import Recovered
 from sightline.check.trying import attempt
 
+MANY = 20_000  # steps that nobody should wait for
+QUICKER = 'optimizer = torch.optim.LBFGS(parameters, line_search_fn="strong_wolfe")    # or sl.fit(X, y)'
+
 
 def find(training: Recovered, evidence: Evidence) -> Finding | None:
     """The gap, and whether the loss was still falling."""
@@ -55,10 +58,11 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     more = None if needed is None or not math.isfinite(needed) or needed <= here.steps else math.ceil(needed * 1.5)
     relative = here.excess / max(here.best, 1e-300)
     share = f"{100 * relative:.2g} % above the optimum" if relative < 100 else f"{1 + relative:.2g} times the optimum"
+    many = more is not None and more > MANY
     tried = None
     if evidence.attempt:
-        what = "the same recipe" + (f" for {more:,} steps" if more else " taken to its end")
-        tried = attempt(training, here.problem, what, steps=more)
+        what = "the problem taken to its optimum" if many or not more else f"the same recipe for {more:,} steps"
+        tried = attempt(training, here.problem, what, steps=more, own_recipe=not many and more is not None)
     return Finding(
         rule="stopped-early",
         severity=Severity.WARNING,
@@ -67,7 +71,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         measured=Number(here.steps, "steps", f"{here.steps:,}"),
         bound=Number(more, "steps needed", f"{more:,}") if more else Number(relative, "gap relative to the optimum"),
         why="The certified optimum is far below the last loss. More steps of the same kind lead there.",
-        fix=f"for step in range({more}):" if more else "train until the loss no longer falls, or use sl.fit",
+        fix=f"for step in range({more}):" if more and not many else QUICKER,
         tried=tried,
         weight=0.5,
     )
