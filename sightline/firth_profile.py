@@ -18,6 +18,7 @@ from sightline.result import Result
 from sightline.threads import LARGE, each, over_rows, ranges
 
 ROUNDS = 60
+SMALL = 0.2  # largest share of the prior in the curvature with which it counts as small
 CLOSE = 1e-9  # of the distance on the scale of the signed root
 
 
@@ -109,12 +110,13 @@ def intervals(
     p = objective.p
     order = [p, *range(p)] if objective.intercept else list(range(p))
     height = math.sqrt(float(chdtri(1, 1 - level)))
+    prior = _small_prior(best)
     low, high, tests = (np.full(len(order), math.nan) for _ in range(3))
 
     def profile(places: slice) -> None:
         for place in range(places.start, places.stop):
             j = order[place]
-            line = _Line(problem, best, j, float(beta[j]), float(errors[j]))
+            line = _Line(problem, best, j, float(beta[j]), float(errors[j]), prior)
             low[place], high[place] = line.root(-height), line.root(height)
             tests[place] = float(chdtrc(1, line.signed(0.0)[0] ** 2))
 
@@ -130,10 +132,23 @@ def _last(problem: Firth, start: Floats, along: Floats | None, prior: Floats | N
     return list(problem.newton(start, along, prior))[-1]
 
 
+def _small_prior(best: Point) -> Floats | None:
+    """The prior's part of the Hessian at the optimum, where it is so small beside the information that it may stand for
+    the one along all profiles; else None, as in samples that are small or separated."""
+    if best.hessian is None:
+        return None
+    prior = best.hessian - best.information
+    L = np.linalg.cholesky(best.information)
+    share = np.linalg.eigvalsh(np.linalg.solve(L, np.linalg.solve(L, prior).T))
+    return prior if float(np.abs(share).max()) <= SMALL else None
+
+
 class _Line:
     """The profile of one coefficient b: r(b) = ± √(2 (F(b) - F)), which is close to linear in b."""
 
-    def __init__(self, problem: Firth, best: Point, j: int, centre: float, error: float) -> None:
+    def __init__(
+        self, problem: Firth, best: Point, j: int, centre: float, error: float, prior: Floats | None
+    ) -> None:
         self.problem, self.best, self.centre, self.error = problem, best, centre, error
         row = np.linalg.solve(problem.T.T, np.eye(problem.q)[j])  # b = row · γ
         length = float(np.sqrt(row @ row))
@@ -144,8 +159,7 @@ class _Line:
         self.ridge = np.linalg.solve(best.information, row)
         self.ridge /= float(row @ self.ridge)
         self.warm = (centre, best.gamma)
-        # On the way along the profile the prior's curvature is that at the optimum: it changes little.
-        self.prior = None if best.hessian is None else best.hessian - best.information
+        self.prior = prior
 
     def signed(self, b: float) -> tuple[float, float]:
         """r(b) and its derivative."""

@@ -211,22 +211,23 @@ def test_command_line(tmp_path):
     assert run("--penalty", "firth", "--loss", "hinge").exit_code == 2
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("rows, columns", [(14, 4), (40, 3), (200, 8)])
-def test_profile_with_the_optimums_curvature_is_the_exact_one(seed, rows, columns):
-    """Small samples, where the prior weighs much, and separated ones among them."""
-    from sightline.firth_profile import _Line
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("rows, columns, small", [(14, 4, False), (60, 2, True), (300, 9, True)])
+def test_profiles_with_the_optimums_curvature_are_the_exact_ones(seed, rows, columns, small, monkeypatch):
+    """Where the prior weighs little; else every curvature is made anew."""
+    from sightline import firth_profile
 
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(rows, columns))
-    y = (X[:, 0] + (0.0 if seed % 2 else rng.normal(size=rows)) > 0).astype(int)
+    y = (X[:, 0] + rng.normal(size=rows) > 0).astype(int)
     result = firth(X, y)
-    problem = Firth(Objective(sl.make_data(X, y, result.loss), result.loss, result.penalty, True))
-    best = list(problem.newton())[-1]
-    beta = np.linalg.solve(problem.T, best.gamma)
-    errors = np.sqrt(np.diag(problem.covariance(best)))
-    for j in range(columns + 1):
-        quick, exact = (_Line(problem, best, j, float(beta[j]), float(errors[j])) for _ in range(2))
-        exact.prior = None
-        for height in (-1.96, 1.96):
-            assert quick.root(height) == pytest.approx(exact.root(height), rel=1e-7, abs=1e-7 * errors[j])
+    made = []
+    third = Firth._third
+    monkeypatch.setattr(Firth, "_third", lambda self, *given: (made.append(1), third(self, *given))[1])
+    quick = sl.profile_intervals(result, X, y)
+    few = len(made)
+    monkeypatch.setattr(firth_profile, "SMALL", 0.0)
+    exact = sl.profile_intervals(result, X, y)
+    assert (few < (len(made) - few) / 10) == small
+    for ours, theirs in [(quick.low, exact.low), (quick.high, exact.high), (quick.p_value, exact.p_value)]:
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9)
