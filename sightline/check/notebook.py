@@ -146,6 +146,7 @@ def load_ipython_extension(shell: Any) -> None:
         """
         training = watch(**options(line))
         with training:
+            training._script = ""  # what the cell's lines are, the shell knows
             result = shell.run_cell(cell)
             error = getattr(result, "error_in_exec", None) or getattr(result, "error_before_exec", None)
         if error is not None:

@@ -14,7 +14,9 @@ from sightline.check.watching.operations import size_of
 MOST_BYTES = 256 * 2**20
 MOST_BATCHES = 100_000
 EPOCHS = 3  # rows are looked at until each has come about this often
+LEAST_ROWS, LEAST_SINGLE_ROWS = 2000, 500  # that are looked at beyond that, in batches or one by one
 HASHED_ROWS = 1024  # of larger batches a hash of the whole is taken for one row
+ONE_ROW = 64  # numbers up to which a vector is taken for one row, as in training sample by sample
 LARGE = 2**20  # bytes from which a tensor is compared with the last copy before it is copied
 
 
@@ -24,6 +26,7 @@ class _Last:
 
     tensor: Tensor  # held, so that neither its id nor its memory become another's
     version: int
+    memory: int
     copy: Tensor
 
 
@@ -42,6 +45,7 @@ class Batches:
         self._rows = 0
         self._unique: set[int] = set()
         self._new = 0
+        self._least = LEAST_ROWS
         self._fresh = False
 
     @property
@@ -57,16 +61,16 @@ class Batches:
             last = self._last[i] if i < len(self._last) else None
             if last is not None and _same(last, tensor):
                 kept.append(last.copy)
-                last.tensor, last.version = tensor, tensor._version
+                last.tensor, last.version, last.memory = tensor, tensor._version, _memory(tensor)
                 continue
             copy = tensor.detach().clone()
             self._bytes += size_of(copy)
             kept.append(copy)
             self._fresh = True
             if last is None:
-                self._last.append(_Last(tensor, tensor._version, copy))
+                self._last.append(_Last(tensor, tensor._version, _memory(tensor), copy))
             else:
-                last.tensor, last.version, last.copy = tensor, tensor._version, copy
+                last.tensor, last.version, last.memory, last.copy = tensor, tensor._version, _memory(tensor), copy
         del self._last[len(inputs) :]
         return kept
 
@@ -82,7 +86,7 @@ class Batches:
             self._rows += max([int(t.shape[0]) if t.ndim else 1 for t in kept], default=1)
         if self._bytes > MOST_BYTES or len(self.entries) >= MOST_BATCHES:
             self.full = self.spent = True
-        elif self._rows > EPOCHS * len(self._unique) + 2000 and self._rows - self._new > len(self._unique):
+        elif self._rows > EPOCHS * len(self._unique) + self._least and self._rows - self._new > len(self._unique):
             self.full = True
         if self.full:
             self._unique = set()
@@ -95,6 +99,14 @@ class Batches:
         for tensor in kept:
             if tensor.numel() > widest.numel():
                 widest = tensor
+        if widest.ndim < 2 and widest.numel() <= ONE_ROW:
+            hashed = hash(tuple(widest.tolist()) if widest.ndim else widest.item())
+            self._rows += 1
+            self._least = LEAST_SINGLE_ROWS
+            if hashed not in self._unique:
+                self._unique.add(hashed)
+                self._new = self._rows
+            return
         array = _array(widest)
         rows = int(widest.shape[0]) if widest.ndim else 0
         if 0 < rows <= HASHED_ROWS and array.size:
@@ -112,25 +124,38 @@ class Batches:
 
 def _array(values: Tensor) -> np.ndarray:
     """The numbers of a copy as a contiguous array."""
-    if values.layout is not torch.strided:
-        values = values.to_dense()
-    if values.is_quantized or values.dtype is torch.bfloat16:
-        values = values.float()
-    return np.ascontiguousarray(values.resolve_conj().resolve_neg().cpu().numpy())
+    try:
+        return np.ascontiguousarray(values.numpy())
+    except (TypeError, RuntimeError):  # on another device, sparse, of a type that NumPy lacks, conjugated lazily
+        if values.layout is not torch.strided:
+            values = values.to_dense()
+        if values.is_quantized or values.dtype is torch.bfloat16:
+            values = values.float()
+        return np.ascontiguousarray(values.resolve_conj().resolve_neg().cpu().numpy())
 
 
 def _same(last: _Last, tensor: Tensor) -> bool:
-    """Whether a tensor holds what the copy holds, told without comparing numbers unless it is large."""
-    if last.copy.shape != tensor.shape or last.copy.dtype != tensor.dtype:
+    """Whether a tensor holds what the copy holds."""
+    if last.tensor is tensor:
+        return last.version == tensor._version
+    copy = last.copy
+    large = tensor.numel() * 8 > LARGE
+    try:
+        another_view = tensor.data_ptr() == last.memory
+    except RuntimeError:  # no plain memory: sparse, for instance
         return False
-    if last.version == tensor._version:
-        if last.tensor is tensor:
-            return True
-        try:
-            if last.tensor.data_ptr() == tensor.data_ptr() and last.tensor.stride() == tensor.stride():
-                # Another view of the same numbers. NumPy may have written to them: looked at where that is cheap.
-                return size_of(tensor) > LARGE or torch.equal(last.copy, tensor.detach())
-        except RuntimeError:  # no plain memory: sparse, for instance
-            return False
-    # The second look costs less than a copy that is held for ever.
-    return size_of(tensor) > LARGE and tensor.layout is torch.strided and torch.equal(last.copy, tensor.detach())
+    # NumPy may have written to the same memory, so that numbers are compared where that is cheap; where they are many
+    # the comparison costs less than a copy that is held for ever.
+    if not (another_view or large) or copy.shape != tensor.shape or copy.dtype != tensor.dtype:
+        return False
+    if another_view and large and last.version == tensor._version and last.tensor.stride() == tensor.stride():
+        return True
+    return tensor.layout is torch.strided and torch.equal(copy, tensor.detach())
+
+
+def _memory(tensor: Tensor) -> int:
+    """Where the numbers are; -1 for a tensor without plain memory."""
+    try:
+        return tensor.data_ptr()
+    except RuntimeError:
+        return -1

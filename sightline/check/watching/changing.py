@@ -14,6 +14,7 @@ from sightline.check.watching.operations import Operation, assigned
 from sightline.check.watching.places import spot
 from sightline.check.watching.stretch import SeenOptimizer
 
+_NOT_CHANGES = ("requires_grad_", "retain_grad")
 _AUGMENTED = ("__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__")
 
 
@@ -36,9 +37,10 @@ class Changing(Keeping):
             nn.init.kaiming_uniform_: self._initialise,
         }
         for name in dir(Tensor):
-            changes = name.endswith("_") and not name.endswith("__") and not name.startswith("_")
+            if name in _NOT_CHANGES or (name.startswith("_") and name not in _AUGMENTED):
+                continue
             function = getattr(Tensor, name, None)
-            if (changes or name in _AUGMENTED) and callable(function) and function not in self._special:
+            if (name.endswith("_") or name in _AUGMENTED) and callable(function) and function not in self._special:
                 self._special[function] = self._in_place
 
     def _called(self, function: Any, args: Any, kwargs: Any) -> Any:
@@ -50,7 +52,10 @@ class Changing(Keeping):
     def _in_place(self, function: Any, args: Any, kwargs: Any) -> Any:
         """``x.add_(y)``, ``x += y``: where x had been no part of the computation, what it was is kept."""
         target: Any = args[0] if args else None
-        if id(target) in self._gradients and not self._close:
+        key = id(target)
+        if not self._close and (
+            key in self._gradients or key in self._aliases or (target.requires_grad and target.is_leaf)
+        ):
             answer = self._called(function, args, kwargs)
             self._changed(function, target)
             return answer
@@ -92,7 +97,10 @@ class Changing(Keeping):
         gradient = function(*args, **kwargs)
         if gradient is not None:
             self._gradients[id(gradient)] = gradient
-            self._tainted[id(gradient)] = gradient
+            stretch = self._current
+            if self._close or stretch is None or stretch.recreated:
+                # Whether weights are made anew of it is known of a training after its first passes.
+                self._tainted[id(gradient)] = gradient
         return gradient
 
     def _set_grad(self, function: Any, args: Any, kwargs: Any) -> Any:

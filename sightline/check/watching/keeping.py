@@ -103,13 +103,14 @@ class Keeping:
     def _forget(self) -> None:
         """Drop what no backward pass can need any more: evaluations between two of them, mostly."""
         before = len(self._operations)
-        self._tainted, self._alive = {}, set()
+        self._tainted.clear()  # this very one: the caller has it in its hands
+        self._alive = set()
         self._operations = still_needed(self._operations)
         if len(self._operations) > MOST_OPERATIONS // 2:
             self._operations = []
-        self._tainted = {
-            id(t): t for o in self._operations for t in tensors(o.answer) if not t.requires_grad
-        }  # fmt: skip
+        self._tainted.update(
+            {id(t): t for o in self._operations for t in tensors(o.answer) if not t.requires_grad}
+        )  # fmt: skip
         left = sum(size_of(t) for o in self._operations for t in tensors(o.answer))
         # What the script itself still holds is not counted twice.
         self._held = 0

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from sightline.check.watching.places import Spot
@@ -89,13 +90,36 @@ def still_needed(operations: Sequence[Operation]) -> list[Operation]:
     for call in operations:
         for tensor in tensors((call.args, call.kwargs, call.answer)):
             ours[id(tensor)] = ours.get(id(tensor), 0) + 1
+            del tensor
     wanted: set[int] = set()
     kept: list[Operation] = []
-    for call in reversed(operations):
-        # A loop's variable, the argument of getrefcount and the generator hold one reference each.
+    for place in range(len(operations) - 1, -1, -1):
+        call = operations[place]
         answers = list(tensors(call.answer))
-        alive = any(id(t) in wanted or sys.getrefcount(t) > ours[id(t)] + 3 for t in answers)
-        if alive:
+        if any(id(t) in wanted or n > ours[id(t)] for t, n in zip(answers, _holders(answers))):
             kept.append(call)
             wanted.update(id(t) for t in tensors((call.args, call.kwargs)))
     return kept[::-1]
+
+
+def _holders(answers: list[Tensor]) -> list[int]:
+    """How many hold each tensor, but for this list and graphs."""
+    shared = [_SHARED if t._use_count() > 1 else 0 for t in answers]  # type: ignore[attr-defined]
+    return [count - _USUAL - more for count, more in zip(_counts(answers), shared)]
+
+
+def _counts(answers: list[Tensor]) -> list[int]:
+    return [sys.getrefcount(t) for t in answers]
+
+
+def _measured() -> tuple[int, int]:
+    """What ``getrefcount`` says of a tensor in a list alone, and how much more if a graph holds it; versions differ."""
+    found = [torch.ones(1, requires_grad=True) * 2.0]
+    usual = _counts(found)[0]
+    square = found[0] * found[0]
+    more = _counts(found)[0]
+    del square
+    return usual, more - usual
+
+
+_USUAL, _SHARED = _measured()

@@ -48,6 +48,8 @@ class Watcher(Resting):
         self._asleep = False  # lets all calls through
         self._started = 0.0
         self._thread = 0
+        self._module_hook: Any = None
+        self._stepper: SeenOptimizer | None = None  # the last optimizer that made a step
 
     # ------------------------------------------------------------------------------------------------ in and out
 
@@ -55,14 +57,21 @@ class Watcher(Resting):
         """Put the hooks in place and begin."""
         self._started = time.perf_counter()
         self._thread = threading.get_ident()
+        self._modules_seen(True)
         self._hooks = [
-            register_module_forward_pre_hook(self._module),
             register_optimizer_step_pre_hook(self._before_step),
             register_optimizer_step_post_hook(self._after_step),
         ]
         _active.add(self)
         self.__enter__()  # type: ignore[no-untyped-call]
         self._on = True
+
+    def _modules_seen(self, wanted: bool) -> None:
+        if wanted and self._module_hook is None:
+            self._module_hook = register_module_forward_pre_hook(self._module)
+        elif not wanted and self._module_hook is not None:
+            self._module_hook.remove()
+            self._module_hook = None
 
     def stop(self) -> None:
         """Take the hooks away; whatever the script left behind is looked at here."""
@@ -74,6 +83,7 @@ class Watcher(Resting):
             hook.remove()
         self._hooks = []
         self._forget_rest()
+        self._modules_seen(False)
         recording, stretch = self.recording, self._current
         recording.seconds = time.perf_counter() - self._started
         recording.last_operations = self._operations
@@ -209,6 +219,12 @@ class Watcher(Resting):
             self._rest()
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> Any:
+        stepper = self._stepper
+        if self._light and self._left > 0 and stepper is not None and optimizer is stepper.optimizer:
+            stepper.steps += 1
+            self._light_steps += 1
+            self._step_away()
+            return None
         if threading.get_ident() != self._thread or _is_compiling():
             return None
         recording = self.recording
@@ -219,12 +235,10 @@ class Watcher(Resting):
             if self._away is not None:
                 self._left = 0  # another training has begun
         seen.steps += 1
-        self._stepped = True
-        current = self._current
-        if current is not None and all(o is not seen for o in current.optimizers):
-            mine = {id(p) for p in current.parameters}
-            if any(id(p) in mine for p in seen.parameters) or not current.optimizers:
-                current.optimizers.append(seen)
+        self._stepped, self._stepper = True, seen
+        if self._away is not None:
+            self._step_away()
+        self._belongs(seen)
         close = self._close and self._away is None
         event = Event("step", spot() if close else None, seen)
         old = None
@@ -235,6 +249,20 @@ class Watcher(Resting):
         self._stepping.append((event, old))
         self._asleep = self._on and not self._leave()
         return self._closure(args, kwargs)
+
+    def _belongs(self, seen: SeenOptimizer) -> bool:
+        """Whether an optimizer is one of the current training's; the first one is, whatever it was given."""
+        current = self._current
+        if current is None:
+            return False
+        if any(o is seen for o in current.optimizers):
+            return True
+        mine = {id(p) for p in current.parameters}
+        first = not current.optimizers and self._away is None
+        if first or any(id(p) in mine for p in seen.parameters):
+            current.optimizers.append(seen)
+            return True
+        return False
 
     def _closure(self, args: Any, kwargs: Any) -> Any:
         """Arguments of a step with a closure that is watched in place of the person's; None where there is none."""
@@ -258,7 +286,8 @@ class Watcher(Resting):
         return (*args[:place], watched, *args[place + 1 :]), kwargs
 
     def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        if threading.get_ident() != self._thread or not self._stepping:
+        if not self._stepping or threading.get_ident() != self._thread:
+            self._may_step_on(self._stepper)
             return
         event, old = self._stepping.pop()
         if old is not None:
@@ -268,12 +297,17 @@ class Watcher(Resting):
             self._enter()
         elif self._left <= 0:
             self._wake()
+        else:
+            self._lighten()
         current = self._current
-        if current is not None:
+        if current is not None and self._belongs(event.what):  # a closure has made the first backward pass
             current.counts["step"] = current.counts.get("step", 0) + 1
         if len(self._events) < MOST_EVENTS:
             self._events.append(event)
-        if self.max_steps is not None and event.what.steps >= self.max_steps:
+        self._may_step_on(event.what)
+
+    def _may_step_on(self, seen: SeenOptimizer | None) -> None:
+        if self.max_steps is not None and seen is not None and seen.steps >= self.max_steps:
             raise StopWatching(f"{self.max_steps} steps")
 
 

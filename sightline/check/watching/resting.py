@@ -25,7 +25,7 @@ class Resting(Passing, TorchFunctionMode):
 
     While it is away, a hook on one of the parameters counts the backward passes.  A training by hand has no hook to
     come back through; there a tracing function (``sys.settrace``) runs at the next line of the person's code, and only
-    where ``every`` was asked for: a second training by hand may then be missed.
+    where ``every`` was asked for.  A second training by hand may then be missed, and so may evaluations.
     """
 
     def __init__(self, max_steps: int | None = None, every: int | None = None) -> None:
@@ -40,6 +40,9 @@ class Resting(Passing, TorchFunctionMode):
         self._counted: dict[str, int] | None = None
         self._last_away: Stretch | None = None
         self._sites: set[tuple[Any, int]] = set()  # where modules are called in passes that are watched
+        self._light = False  # away, and no module is looked at either
+        self._light_steps = 0
+        self._planned = self._steps_away = 0
         self._stepped = False  # an optimizer made the last update
 
     # ------------------------------------------------------------------------------------------------ in and out
@@ -70,8 +73,9 @@ class Resting(Passing, TorchFunctionMode):
             return
         self._cycle = {k: n - counted.get(k, 0) for k, n in stretch.counts.items()}
         self._away, self._left, self._skipped = stretch, skip, 0
+        self._planned, self._steps_away = skip + 1, 0
         self._hook = stretch.parameters[0].register_hook(self._counter(stretch))
-        if self.every is not None and not self._stepped and not self._sites:
+        if self.every is not None and not self._stepped:
             self._at_next_line(self._rest)
 
     def _thinned(self, stretch: Stretch) -> int:
@@ -87,23 +91,38 @@ class Resting(Passing, TorchFunctionMode):
 
     def _counter(self, stretch: Stretch) -> Callable[[Tensor], None]:
         def passed(gradient: Tensor) -> None:
-            if self._on or self._away is not stretch:
+            if self._on:
                 return
-            stretch.note_path()
+            if stretch.backwards % stretch.path_stride == 0:
+                stretch.note_path()
             stretch.backwards += 1
-            stretch.skipped += 1
-            self.recording.backwards += 1
             self._skipped += 1
             self._left -= 1
-            if self._left <= 0 and not self._stepped and not self._sites:
+            if self._left <= 0 and not self._stepped:
                 self._at_next_line(self._wake)
 
         return unserializable_hook(passed)
 
     def _rest(self) -> None:
         """Look away, if that is planned."""
-        if self._away is not None and self._left > 0:
-            self._leave()
+        if self._away is not None and self._left > 0 and self._leave():
+            self._lighten()
+
+    def _lighten(self) -> None:
+        """Where so few looks were asked for, evaluations are not looked for either."""
+        if self.every is not None and not self._light:
+            self._light = True
+            self._modules_seen(False)
+
+    def _step_away(self) -> None:
+        """Count a step that is not watched: looks must not end with a parameter that no pass reaches any more."""
+        self._steps_away += 1
+        if self._steps_away > self._planned:
+            self._left = 0
+
+    def _modules_seen(self, wanted: bool) -> None:
+        """Put the hook on modules in place, or take it away. Written by the watcher."""
+        raise NotImplementedError
 
     def _wake(self) -> None:
         """Look again."""
@@ -117,8 +136,16 @@ class Resting(Passing, TorchFunctionMode):
         if self._hook is not None:
             self._hook.remove()
             self._hook = None
+        if self._light:
+            self._light = False
+            self._modules_seen(True)
         stretch = self._away
         if stretch is not None and self._skipped:
+            stretch.skipped += self._skipped
+            self.recording.backwards += self._skipped
+            if self._light_steps:
+                stretch.counts["step"] = stretch.counts.get("step", 0) + self._light_steps
+                self._light_steps = 0
             for kind, number in self._cycle.items():
                 if kind != "step":  # these are counted as they come
                     stretch.counts[kind] = stretch.counts.get(kind, 0) + number * self._skipped
