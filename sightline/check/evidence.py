@@ -17,6 +17,7 @@ from sightline.check.recovering.recovered import Recovered
 from sightline.check.watching.operations import Failure
 from sightline.check.watching.places import Spot, is_own, place
 from sightline.check.watching.recorder import Recording
+from sightline.check.watching.stretch import Stretch
 
 FEW = 20  # trainings of one script that are looked at
 
@@ -48,8 +49,19 @@ class Evidence:
 
     @cached_property
     def trainings(self) -> list[Recovered]:
-        """The trainings, the longest first; of many alike the first few."""
-        stretches = sorted(self.recording.stretches, key=lambda s: -s.backwards)
+        """The trainings, the longest first.
+
+        Of those that are the same but for their recipe, as in a search for a learning rate, the longest stands for all:
+        the last of them where they are as long.
+        """
+        alike: dict[tuple[object, ...], Stretch] = {}
+        for stretch in self.recording.stretches:
+            program = next((b.program for b in stretch.beats if b.program is not None), None)
+            names = () if program is None else tuple(step.name for step in program.instructions)
+            key = (stretch.at, names, tuple(p.shape for p in stretch.parameters), _first_batch(stretch))
+            if key not in alike or stretch.backwards >= alike[key].backwards:
+                alike[key] = stretch
+        stretches = sorted(alike.values(), key=lambda s: -s.backwards)
         return [Recovered(s) for s in stretches[:FEW]]
 
     @property
@@ -145,3 +157,9 @@ class Evidence:
         scores = training.scores
         step = None if scores is None else scores.program.producer(scores.slot)
         return place(step.at) if step is not None else place(training.stretch.at)
+
+
+def _first_batch(stretch: Stretch) -> tuple[object, ...]:
+    """What tells the rows of one training from another's: shape and sum of each input of its first pass."""
+    entries = stretch.batches.entries
+    return tuple((v.shape, float(v.double().sum())) for v in entries[0]) if entries else ()

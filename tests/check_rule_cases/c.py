@@ -110,16 +110,17 @@ for step in range(600):
 YEARS = """
 import torch
 torch.manual_seed(0)
-x = torch.linspace(-1, 1, 50, dtype=torch.{dtype}).reshape(-1, 1)
-y = 3 * x + {far}
+x = torch.rand(100, 1, dtype=torch.float64) * 2 - 1
+y = (3 * x + {far}).to(torch.{dtype})
+x = x.to(torch.{dtype})
 w = torch.zeros(1, 1, dtype=torch.{dtype}, requires_grad=True)
-b = torch.full((1,), {far}, dtype=torch.{dtype}, requires_grad=True)
-for step in range(400):
+b = torch.zeros(1, dtype=torch.{dtype}, requires_grad=True)
+for step in range(600):
     loss = ((x @ w + b - y) ** 2).mean()
     loss.backward()
     with torch.no_grad():
-        w -= 0.3 * w.grad
-        b -= 0.3 * b.grad
+        w -= 0.1 * w.grad
+        b -= 0.1 * b.grad
     w.grad = b.grad = None
 """
 
@@ -166,7 +167,7 @@ CASES = [
     ("model-cannot-represent", XOR.format(labels="[0., 1., 1., 0.]", decay=0),
      XOR.format(labels="[0., 0., 1., 1.]", decay=0), "proven optimum of this model"),
     ("model-cannot-represent", CURVE.format(formula="t ** 2"), CURVE.format(formula="t"), "the square of the column"),
-    ("float32-floor", YEARS.format(dtype="float32", far="4e6"), YEARS.format(dtype="float64", far="4e6"),
+    ("float32-floor", YEARS.format(dtype="float32", far="5e6"), YEARS.format(dtype="float64", far="5e6"),
      "what float32 resolves"),
     ("adam-late-instability", EXACT.format(lr=0.3, schedule="", after=""),
      EXACT.format(lr=0.1, schedule="scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.995)",
