@@ -26,7 +26,6 @@ from sightline.penalties import NONE
 LARGEST = 5e7  # numbers in the dense matrix that is worked on
 PRODUCTS = 3e10  # multiplications beyond which the exact Hessian is left to the Fisher information
 EPS = 2.0**-52
-BLOCK = 4e6  # numbers made at a time
 STEPS = 200
 CONVERGED = 1e-12  # size of a Newton step in standard errors that ends the fit
 
@@ -155,15 +154,19 @@ class Firth:
         return np.asarray(self.Q.T @ (self.Q * d[:, None]))
 
     def _third(self, U: Floats, first: Floats) -> Floats:
-        """Σ_i first_i q_i ⊗ U_i ⊗ U_i, (q, q²): its products are the second part of the Hessian of log det."""
+        """Σ_i first_i q_i ⊗ U_i ⊗ U_i: its products are the second part of the Hessian of log det.
+
+        U ⊗ U is symmetric: (q, q (q + 1) / 2), what stands in it twice times √2.
+        """
         q = self.q
-        total = np.zeros((q, q * q))
-        step = max(1, int(BLOCK / (q * q)))
-        for start in range(0, len(U), step):
-            rows = slice(start, start + step)
-            pairs = (U[rows, :, None] * U[rows, None, :]).reshape(-1, q * q)
-            total += (self.Q[rows] * first[rows, None]).T @ pairs
-        return total
+        weighted = (self.Q * first[:, None]).T
+        parts = []
+        for j in range(q):
+            later = math.sqrt(2.0) * U[:, j:]
+            later[:, 0] = U[:, j]
+            later *= U[:, j : j + 1]
+            parts.append(weighted @ later)
+        return np.concatenate(parts, axis=1)
 
     # ------------------------------------------------------------------------------------------------- Newton
 
