@@ -15,7 +15,9 @@ MODULES = ("linear", "sequential", "own module")
 
 # What a person could write for each loss; `out` are the scores and `t` the targets of a batch.
 LOSSES = {
-    "regression": ("nn.MSELoss()(out, t)", "F.mse_loss(out, t)", "((out - t) ** 2).mean()", "(out - t).square().mean()"),
+    "regression": (
+        "nn.MSELoss()(out, t)", "F.mse_loss(out, t)", "((out - t) ** 2).mean()", "(out - t).square().mean()",
+    ),
     "logistic": (
         "nn.BCEWithLogitsLoss()(out, t)", "F.binary_cross_entropy_with_logits(out, t)",
         "nn.BCELoss()(torch.sigmoid(out), t)", "(F.softplus(out) - t * out).mean()",
@@ -153,7 +155,8 @@ def _model(holder: str, outputs: int) -> str:
     if holder == "own module":
         return (
             "class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-            f"        self.layer = nn.Linear(p, {outputs})\n\n    def forward(self, x):\n        return self.layer(x)\n\n\n"
+            f"        self.layer = nn.Linear(p, {outputs})\n\n"
+            "    def forward(self, x):\n        return self.layer(x)\n\n\n"
             "model = Model()\nparams = list(model.parameters())"
         )
     if holder == "tensors":
@@ -167,7 +170,8 @@ def _model(holder: str, outputs: int) -> str:
 
 
 def _weight(holder: str) -> str:
-    return {"linear": "model.weight", "sequential": "model[0].weight", "own module": "model.layer.weight"}.get(holder, "w")
+    names = {"linear": "model.weight", "sequential": "model[0].weight", "own module": "model.layer.weight"}
+    return names.get(holder, "w")
 
 
 def _optimizer(training: Training, what: str, rate: float) -> str:
