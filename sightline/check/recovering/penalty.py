@@ -61,9 +61,8 @@ def penalty_term(program: Program, term: Term, weights: Mapping[int, Tensor]) ->
     generator = torch.Generator().manual_seed(0)
     seen: list[tuple[dict[int, Tensor], dict[int, Tensor], float]] = []
     for size in (0.3, 1.0, 3.0):
-        leaves = {
-            s: (size * torch.randn(base[s].shape, generator=generator, dtype=torch.float64)).requires_grad_() for s in slots
-        }
+        drawn = {s: size * torch.randn(base[s].shape, generator=generator, dtype=torch.float64) for s in slots}
+        leaves = {s: v.requires_grad_() for s, v in drawn.items()}
         with torch.enable_grad():
             h = program.run({**fixed, **base, **leaves}, [term.slot])[0].sum()
             if h.requires_grad:

@@ -92,7 +92,8 @@ def join(
             if slot in positions:
                 values[slot] = torch.arange(sum(len(p) for p in pieces)).to(pieces[0])
                 continue
-            values[slot] = (torch.cat(pieces) if how == JOINED else torch.stack(pieces)) if slot in leading else pieces[0]
+            together = torch.cat if how == JOINED else torch.stack
+            values[slot] = together(pieces) if slot in leading else pieces[0]
         lengths = [e[places[next(iter(leading))]].shape[0] if how == JOINED else 1 for e in entries]
         if not _agrees(program, entries, values, scores, weights, lengths, how):
             continue

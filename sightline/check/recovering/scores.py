@@ -143,6 +143,10 @@ def waists(program: Program, slot: int) -> list[int]:
     return found
 
 
+def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
+
+
 def is_affine(program: Program, moved: Values, fixed: Values, slot: int) -> bool:
     """Whether a value is an affine function of the ``moved`` slots, tested at random ones of several sizes."""
     generator = torch.Generator().manual_seed(0)
@@ -153,7 +157,7 @@ def is_affine(program: Program, moved: Values, fixed: Values, slot: int) -> bool
     with torch.random.fork_rng(), torch.no_grad():
         for size in (1e-2, 1.0, 30.0):
             steps = [
-                {k: size * torch.randn(v.shape, generator=generator, dtype=torch.float64).to(v) for k, v in moved.items()}
+                {k: size * _normal(v, generator) for k, v in moved.items()}
                 for _ in range(2)
             ]
             here = moved
@@ -173,7 +177,7 @@ def is_affine(program: Program, moved: Values, fixed: Values, slot: int) -> bool
 
 def _random_like(values: Values) -> dict[int, Tensor]:
     generator = torch.Generator().manual_seed(2)
-    return {k: torch.randn(v.shape, generator=generator, dtype=torch.float64).to(v) for k, v in values.items()}
+    return {k: _normal(v, generator) for k, v in values.items()}
 
 
 def find_scores(program: Program, weights: Values, rows: set[int]) -> Scores | None:
