@@ -98,6 +98,7 @@ def _carried(stretch: Stretch, one: Beat, two: Beat) -> list[int]:
     kinds = [e.kind for e in two.events]
     if two.returned or one.returned or "grad set" in kinds or "grad changed" in kinds:
         return []
+    idle = all(updates.still(stretch))
     stepped = any(updates.changes(stretch, e) for e in two.events)
     found = []
     for i, before in enumerate(two.before):
@@ -109,11 +110,7 @@ def _carried(stretch: Stretch, one: Beat, two: Beat) -> list[int]:
         if not clipped and not updates.same(before, after):
             continue
         moved = not updates.same(one.weights[i], two.weights[i])
-        if moved or (not stepped and _idle(one, two)):
+        if moved or (idle and not stepped and two.number >= IDLE):
             found.append(i)
     return found
 
-
-def _idle(one: Beat, two: Beat) -> bool:
-    """Whether no update has been made up to here, though there were passes enough for one."""
-    return two.number >= IDLE and all(updates.same(a, b) for a, b in zip(one.weights, two.weights))

@@ -126,6 +126,7 @@ class Passing(Changing):
         early = self.recording.backwards < CARRIED
         if loss is not None and early and len(self.recording.losses) < MOST_LOSSES_ALIVE:
             self.recording.losses.append(weakref.ref(loss))
+            self.recording.note_alive()
         stretch = self._current
         self._close = stretch is None or stretch.close_is_due
         # What came before is held for a pass, so that ids in _alive stay theirs, and for a second loss of one graph.

@@ -22,12 +22,13 @@ from sightline.check.watching.keeping import MOST_EVENTS
 from sightline.check.watching.operations import name_of
 from sightline.check.watching.passing import descends
 from sightline.check.watching.places import frame_of_own, spot
-from sightline.check.watching.recording import Call, Recording, StopWatching
+from sightline.check.watching.recording import Call, Recording, Run, StopWatching
 from sightline.check.watching.resting import Resting
 from sightline.check.watching.stretch import Event, SeenOptimizer, copies
 
 __all__ = ["Call", "Recording", "StopWatching", "Watcher"]
 
+_WITH_MODE = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)
 SITES = 500  # backward passes after which the lines that call modules are noted
 _is_compiling = torch.compiler.is_compiling  # its tracer would else trace the watcher
 _PLAIN = frozenset((bool, int, float, str, torch.Size, torch.dtype, torch.device, torch.layout))
@@ -197,6 +198,11 @@ class Watcher(Resting):
         if not count and len(recording.modules) < MOST_EVENTS:
             recording.modules[key] = module
         recording.module_calls[key] = count + 1
+        if isinstance(module, _WITH_MODE):
+            given = args[0] if args and isinstance(args[0], Tensor) else None
+            recording.runs[key] = Run(
+                module, spot(), module.training, torch.is_grad_enabled(), recording.backwards, given
+            )
         if self._away is not None or not self._on or recording.backwards > SITES or self.every is not None:
             self._site()
 

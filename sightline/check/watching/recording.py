@@ -12,6 +12,8 @@ from sightline.check.watching.operations import Failure, Operation
 from sightline.check.watching.places import Spot
 from sightline.check.watching.stretch import Event, SeenOptimizer, Stretch
 
+ALIVE = 8  # losses from which on it is counted how many are still held
+
 
 class StopWatching(BaseException):
     """Raised in the script to end it at the step limit; no ``except Exception`` of the script's takes it."""
@@ -35,13 +37,30 @@ class Call:
 
 
 @dataclass
+class Run:
+    """The last call of a module that does other things in training than in evaluation: dropout or a batch norm.
+
+    training : its mode.  graded : gradients were being recorded.  backwards : of the whole script, before the call.
+    given : its input.
+    """
+
+    module: nn.Module
+    at: Spot | None
+    training: bool
+    graded: bool
+    backwards: int
+    given: Tensor | None
+
+
+@dataclass
 class Recording:
     """What was seen of a script.
 
     modules, module_calls : by id, in order of their first call.  made_in_forward : layers initialised while a module
     runs.  unseen : backward passes whose computation could not be followed.  carried : calls that took a value whose
     graph is from before the last backward pass, counted in the passes that are looked at closely and the first ones.
-    losses : of passes early on.  stray_events : before any training, or of none.
+    losses : of passes early on; most_alive : how many of them were held at one time by the script.
+    runs : by id, of modules with a mode.  stray_events : before any training, or of none.
     ending : "finished", "exit", "error", "interrupted", "time limit" or "step limit".
     notes : what could not be seen, and why, in sentences for the person.
     """
@@ -56,6 +75,8 @@ class Recording:
     backwards: int = 0
     unseen: int = 0
     losses: list[weakref.ref[Tensor]] = field(default_factory=list)
+    most_alive: int = 0
+    runs: dict[int, Run] = field(default_factory=dict)
     carried: int = 0
     carried_at: Spot | None = None
     error: BaseException | None = None
@@ -65,3 +86,9 @@ class Recording:
     last_operations: list[Operation] = field(default_factory=list)
     stray_events: list[Event] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def note_alive(self) -> None:
+        """Count the losses that the script still holds, each time there are twice as many."""
+        count = len(self.losses)
+        if count >= ALIVE and count & (count - 1) == 0:
+            self.most_alive = max(self.most_alive, sum(ref() is not None for ref in self.losses))
