@@ -53,10 +53,10 @@ def main(text: str) -> None:
 
 def judged(recording: Recording, command: Command, file: str) -> Report:
     """The report of what was seen; a failure of Sightline's own is said in it."""
-    from sightline.check.examining import examine
-
     file = file or str(recording.globals.get("__file__") or "")
     try:
+        from sightline.check.examining import examine
+
         report = examine(
             recording, script=file, select=command.select, ignore=command.ignore, attempt=command.attempt
         )  # fmt: skip
