@@ -108,7 +108,9 @@ class Evidence:
     @cached_property
     def last_line(self) -> str:
         """The traceback's last line."""
-        return "" if self.error is None else "".join(traceback.format_exception_only(self.error)).strip().splitlines()[-1]
+        if self.error is None:
+            return ""
+        return "".join(traceback.format_exception_only(self.error)).strip().splitlines()[-1]
 
     def place(self, at: Spot | None) -> Place | None:
         """The line of code at a spot."""

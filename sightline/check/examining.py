@@ -10,15 +10,16 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sightline.certificate import Verdict
 from sightline.check.evidence import Evidence
 from sightline.check.finding import Finding, Outcome, Report, Severity
 from sightline.check.order import ordered
+from sightline.check.recovering.drawing import drawn
 from sightline.check.recovering.recovered import Recovered
 from sightline.check.rules import every, module
-from sightline.check.recovering.drawing import drawn
 from sightline.check.trying import learning_rate, optimum, outcome
 from sightline.check.verdict import verdict
 from sightline.check.watching.recorder import Recording
@@ -61,10 +62,9 @@ def _ask(evidence: Evidence, rules: Sequence[str]) -> list[Finding]:
         here = module(rule)
         asked: list[Callable[[], Finding | None]] = []
         if hasattr(here, "find_in_script"):
-            asked.append(lambda here=here: here.find_in_script(evidence))
+            asked.append(partial(here.find_in_script, evidence))
         if hasattr(here, "find"):
-            for training in evidence.trainings:
-                asked.append(lambda here=here, training=training: here.find(training, evidence))
+            asked += [partial(here.find, training, evidence) for training in evidence.trainings]
         for ask in asked:
             try:
                 finding = ask()

@@ -31,7 +31,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Number:
-    """A number and what it is a number of: ``Number(0.02, "learning rate")``; ``text`` where digits alone do not say it."""
+    """A number and what it is a number of: ``Number(0.02, "learning rate")``; ``text`` where digits alone do not say"
+    " it."""
 
     value: float | None
     what: str
@@ -80,8 +81,8 @@ class Finding:
     """One rule's verdict on one training.
 
     what : one sentence.  measured, bound : the number and the number that it breaks.  why : at most two sentences.
-    fix : lines of code as the person would write them.  weight : share, 0 to 1, of the distance to the right answer that
-    this explains; ``rank`` puts causes before consequences, the lower the earlier (see ``sightline.check.order``).
+    fix : lines of code as the person would write them.  weight : share, 0 to 1, of the distance to the right answer
+    that this explains; ``rank`` puts causes before consequences, the lower the earlier (see ``sightline.check.order``).
     """
 
     rule: str

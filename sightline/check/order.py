@@ -1,4 +1,5 @@
-"""Which finding comes first: causes before consequences, then what explains most of the distance to the right answer."""
+"""Which finding comes first: causes before consequences, then what explains most of the distance to the right"
+" answer."""
 
 from __future__ import annotations
 
@@ -20,8 +21,10 @@ TIERS: tuple[tuple[str, ...], ...] = (
      "nll-without-log-softmax", "log-probs-into-bce", "bce-on-raw-logits", "dead-output-activation", "wrong-link",
      "penalty-detached", "loss-unbounded-below"),
     ("missing-zero-grad",),
-    ("mse-on-sigmoid", "loss-for-wrong-task", "inverted-class-weights", "unsquared-norm-penalty", "weight-decay-on-bias",
-     "double-batch-average", "l1-by-subgradient", "single-class-batches", "unshuffled-ordered-data", "eval-mode-forgotten",
+    ("mse-on-sigmoid", "loss-for-wrong-task", "inverted-class-weights", "unsquared-norm-penalty",
+     "weight-decay-on-bias",
+     "double-batch-average", "l1-by-subgradient", "single-class-batches", "unshuffled-ordered-data",
+     "eval-mode-forgotten",
      "argmax-on-single-output", "argmin-for-prediction", "constraint-not-imposed", "loss-history-keeps-graph"),
     # The problem itself.
     ("model-cannot-represent",),

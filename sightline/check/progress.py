@@ -1,8 +1,9 @@
 """How far a training came: its end beside its start, the optimum, and what its learning rate could have done.
 
-Near the optimum gradient descent is that of a quadratic: along an eigenvector of the Hessian with eigenvalue λ the error
-shrinks by |1 - lr λ| a step (with momentum β by the larger root of r² - (1 + β - lr λ) r + β; Polyak 1964), and it grows
-where lr > 2 (1 + β) / λ.  What another learning rate, more steps or standardised columns would have reached follows.
+Near the optimum gradient descent is that of a quadratic: along an eigenvector of the Hessian with eigenvalue λ the
+error shrinks by |1 - lr λ| a step (with momentum β by the larger root of r² - (1 + β - lr λ) r + β; Polyak 1964), and
+it grows where lr > 2 (1 + β) / λ.  What another learning rate, more steps or standardised columns would have reached
+follows.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ ADAPTIVE = ("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "RMSprop", "
 
 @dataclass(frozen=True)
 class Eigen:
-    """Eigenvalues (rising) of the Hessian at the optimum in the script's own loss, and the start's error in its basis."""
+    """Eigenvalues (rising) of the Hessian at the optimum in the script's own loss, and the start's error in its"
+    " basis."""
 
     values: Tensor
     error: Tensor
@@ -95,7 +97,9 @@ class Progress:
     @cached_property
     def best(self) -> float:
         """The optimum's value, or the proven lower bound where there is none."""
-        return max(self.problem.lower_bound, 0.0) if self.no_minimum else self.problem.objective.value(self.problem.optimum)
+        if self.no_minimum:
+            return max(self.problem.lower_bound, 0.0)
+        return self.problem.objective.value(self.problem.optimum)
 
     @cached_property
     def null(self) -> float:
@@ -324,7 +328,7 @@ def progress(training: Recovered) -> Progress | None:
     """The progress of a training with a certified problem, None elsewhere; found once."""
     known = vars(training).get("_progress", "")
     if known != "":
-        return known  # type: ignore[return-value]
+        return known
     found: Progress | None = None
     problem = training.minimised
     if not isinstance(problem, str):

@@ -31,7 +31,8 @@ def outcome(problem: Minimised, weights: Weights, dtype: torch.dtype = torch.flo
 
 
 def relative(gap: float, value: float, null: float) -> float:
-    """The gap as a share of the optimum; of the best constant's loss where the optimum is next to nothing beside that."""
+    """The gap as a share of the optimum; of the best constant's loss where the optimum is next to nothing beside"
+    " that."""
     optimum = value - gap
     return gap / optimum if optimum > NOTHING * null else gap / max(null, 1e-300)
 
@@ -144,7 +145,7 @@ def _own_recipe(
         def closure(pick: Tensor | None = pick) -> Tensor:
             optimizer.zero_grad()
             value = loss_of(pick)
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()
             return value
 
         if isinstance(optimizer, torch.optim.LBFGS):
@@ -167,7 +168,8 @@ def _optimizer(training: Recovered, trained: list[Tensor], lr: float | None) -> 
     if not seen:
         return torch.optim.SGD(trained, lr=lr if lr is not None else (learning_rate(training) or 0.1))
     own = seen[0].optimizer
-    options = {k: v for k, v in own.param_groups[0].items() if k in own.defaults and k not in ("params", "weight_decay")}
+    known = own.param_groups[0].items()
+    options = {k: v for k, v in known if k in own.defaults and k not in ("params", "weight_decay")}
     if lr is not None:
         options["lr"] = lr
     if "weight_decay" in own.defaults and own.defaults["weight_decay"] == 0:

@@ -19,8 +19,8 @@ MOST_NUMBERS = 2e7  # of the derivative of all scores in all parameters
 class LinearScores:
     """scores = X W + b (+ constant), with W and b read off the parameters.
 
-    X : (n, p) float64.  outputs : K.  where : (K, p), place of each coefficient among the parameters, flattened one after
-    another; None where no parameter is a coefficient (a stack of linear layers).  bias : (K,) places, or None.
+    X : (n, p) float64.  outputs : K.  where : (K, p), place of each coefficient among the parameters, flattened one
+    after another; None where no parameter is a coefficient (a stack of linear layers).  bias : (K,) places, or None.
     constant : (n, K) part of the scores that nothing trained is in, or None.  shape : of the scores.
     """
 
@@ -85,7 +85,9 @@ def linear_scores(scores: Scores, values: Mapping[int, Tensor], weights: Mapping
     return found if found is not None and _checked(found, at, count, n) else None
 
 
-def _from_derivative(A: Tensor, constant: Tensor, shape: tuple[int, ...], slots: tuple[int, ...]) -> LinearScores | None:
+def _from_derivative(
+    A: Tensor, constant: Tensor, shape: tuple[int, ...], slots: tuple[int, ...]
+) -> LinearScores | None:
     """A : (n, K, P).  Each parameter must belong to one output, and the outputs must have the same columns."""
     n, outputs, count = A.shape
     if outputs == 1:
@@ -103,7 +105,7 @@ def _from_derivative(A: Tensor, constant: Tensor, shape: tuple[int, ...], slots:
         return None
     X = own[0]
     where = torch.stack(per)
-    still = (X == X[:1]).all(0) & (X[0] == 1.0)
+    still = (X == 1.0).all(0)
     bias = None
     if bool(still.any()) and n > 1:
         last = int(still.nonzero()[-1])  # of several columns of ones the last is the intercept
@@ -174,7 +176,9 @@ def _of_stack(scores: Scores, fixed: Mapping[int, Tensor], weights: Mapping[int,
     )
 
 
-def composed(scores: Scores, linear: LinearScores, values: Mapping[int, Tensor], weights: Mapping[int, Tensor]) -> Tensor:
+def composed(
+    scores: Scores, linear: LinearScores, values: Mapping[int, Tensor], weights: Mapping[int, Tensor]
+) -> Tensor:
     """Scores (n, K) at the given parameters, whatever the layers."""
     with torch.no_grad():
         z = scores.program.run({**doubled(values), **doubled(dict(weights))}, [scores.slot])[0]

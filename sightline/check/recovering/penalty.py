@@ -68,8 +68,9 @@ def penalty_term(program: Program, term: Term, weights: Mapping[int, Tensor]) ->
             if h.requires_grad:
                 made = torch.autograd.grad(h, list(leaves.values()), allow_unused=True)
             else:
-                made = tuple(None for _ in leaves)
-        slopes = {s: torch.zeros_like(v) if g is None else g for (s, v), g in zip(leaves.items(), made)}
+                made = ()
+        slopes = {s: torch.zeros_like(v) for s, v in leaves.items()}
+        slopes |= {s: g for s, g in zip(leaves, made) if g is not None}
         seen.append(({s: v.detach() for s, v in leaves.items()}, slopes, float(h.detach())))
     if not any(bool(g.any()) for _, slopes, _ in seen for g in slopes.values()):
         moved = max(h for *_, h in seen) - min(h for *_, h in seen)

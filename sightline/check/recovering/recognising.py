@@ -82,7 +82,7 @@ class WithLoss(Differentiated):
                     break
         which = torch.cat(groups)
         y_all = rows.values[slot] if target is None else target
-        leading = {s for s in program.inputs if rows.values[s].ndim and rows.values[s].shape[0] == n and s in self._leads}
+        leading = self._leads & set(program.inputs)
         single = rows.how == "stacked"
         varied = scores.slot if at is None else at
         base = doubled(rows.values)

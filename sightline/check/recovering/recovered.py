@@ -112,7 +112,8 @@ class Recovered(WithLoss):
         """factor · mean loss(scores, y) + penalties as a convex problem, or why it is none.
 
         y : (n,) coded -1, 1 for losses of two classes, 0 .. K-1 for softmax; (n, K) for several targets.
-        difference : the score is the second of two columns less the first.  row_weights : (n,) of all rows; those of the
+        difference : the score is the second of two columns less the first.  row_weights : (n,) of all rows; those of
+        the
         recognised loss where none are given.
         """
         linear, rows = self.linear, self.rows

@@ -104,7 +104,8 @@ def join(
 
 
 def _counts_rows(pieces: Sequence[Tensor]) -> bool:
-    """Whether each piece is 0, 1, 2, ...: the place of a row in its pass (``torch.arange(len(y))``), none of its data."""
+    """Whether each piece is 0, 1, 2, ...: the place of a row in its pass (``torch.arange(len(y))``), none of its"
+    " data."""
     return all(
         p.ndim == 1 and not p.is_floating_point() and bool(torch.equal(p, torch.arange(len(p)).to(p)))
         for p in pieces[:50]

@@ -65,7 +65,8 @@ def parameters_of(program: Program, weights: Sequence[Tensor], owners: Sequence[
 
 def terms(program: Program, rows: set[int]) -> tuple[list[Term], list[Term]]:
     """(terms of the data, penalties).  rows : the inputs that hold rows."""
-    of_data, penalties = [], []
+    of_data: list[Term] = []
+    penalties: list[Term] = []
     for term in _summands(program, program.loss, 1.0):
         (of_data if rows & program.before(term.slot) else penalties).append(term)
     return of_data, penalties
@@ -120,7 +121,8 @@ def _is_number(program: Program, slot: int) -> bool:
 def _constant(program: Program, step: Instruction) -> float | None:
     """The number that the one trained argument is combined with."""
     numbers = [a for a in step.args if isinstance(a, int | float)]
-    numbers += [float(program.values[s]) for s in step.sources if s in program.inputs and program.values[s].numel() == 1]
+    single = [s for s in step.sources if s in program.inputs and program.values[s].numel() == 1]
+    numbers += [float(program.values[s]) for s in single]
     return float(numbers[0]) if len(numbers) == 1 else None
 
 
@@ -210,11 +212,11 @@ def find_scores(program: Program, weights: Values, rows: set[int]) -> Scores | N
             return replace(found, kind=LAST_LAYER) if found is not None and found.kind == AFFINE else None
     scores, prediction, meeting, target = first, first, None, None
     seen = program.before(first)
-    features = tuple(s for s in program.inputs if s in seen)
+    read = tuple(s for s in program.inputs if s in seen)
     affine = True
     for previous, here in zip([first, *narrow[1:]], narrow[1:]):
         between = program.before(here) - program.before(previous)
-        new = [s for s in between if s in rows and s not in features]
+        new = [s for s in between if s in rows and s not in read]
         if new:
             meeting = next(i for i in program.instructions if set(new) & set(i.sources) and i.outputs)
             target = next(s for s in meeting.sources if s in new)
@@ -224,8 +226,8 @@ def find_scores(program: Program, weights: Values, rows: set[int]) -> Scores | N
             scores = here
         else:
             affine = False
-    beside = tuple(s for s in program.inputs if s in own and s not in features and s != target)
-    return Scores(program, kind, scores, prediction, meeting, target, features, beside, data, tuple(penalties))
+    beside = tuple(s for s in program.inputs if s in own and s not in read and s != target)
+    return Scores(program, kind, scores, prediction, meeting, target, read, beside, data, tuple(penalties))
 
 
 def _cut(program: Program, weights: Values, waist: int) -> Program | None:

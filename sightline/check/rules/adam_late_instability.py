@@ -2,13 +2,14 @@
 
 ## What it finds
 
-The lowest loss on the way beside the highest of the last quarter, where every step saw all rows and the learning rate was
-constant. Adam divides by the size of recent gradients; where these have all but vanished, one small gradient makes a step
-of the full learning rate again (Reddi, Kale and Kumar 2018).
+The lowest loss on the way beside the highest of the last quarter, where every step saw all rows and the learning rate
+was constant. Adam divides by the size of recent gradients; where these have all but vanished, one small gradient
+makes a step of the full learning rate again (Reddi, Kale and Kumar 2018).
 
 ## Why it matters
 
-The weights that the training ends with are a matter of luck: those of some steps before may be orders of magnitude better.
+The weights that the training ends with are a matter of luck: those of some steps before may be orders of magnitude
+better.
 
 ## Example
 
@@ -27,8 +28,8 @@ scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.998)
 
 ## How sure
 
-The losses are the script's own. It speaks where the rise is more than a thousandfold and matters beside the loss of the
-best constant.
+The losses are the script's own. It speaks where the rise is more than a thousandfold and matters beside the loss of
+the best constant.
 """
 
 from __future__ import annotations
@@ -63,20 +64,25 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     null = here.problem.factor * here.null
     if worst < RISE * max(lowest, 1e-300) or worst < OF_NULL * null:
         return None
-    tried = attempt(training, here.problem, "the problem taken to its optimum", own_recipe=False) if evidence.attempt else None
+    tried = None
+    if evidence.attempt:
+        tried = attempt(training, here.problem, "the problem taken to its optimum", own_recipe=False)
     step = lowest_at * stretch.loss_stride
     lr = here.lr or 0.0
     return Finding(
         rule="adam-late-instability",
         severity=Severity.WARNING,
-        what=f"the loss was {losses[lowest_at]:.2g} at step {step:,} and rose to {worst + optimum:.2g} later, at a constant"
+        what=f"the loss was {losses[lowest_at]:.2g} at step {step:,} and rose to {worst + optimum:.2g} later, at a"
+        " constant"
         f" learning rate of {lr:g}",
         where=evidence.optimizer_line(training),
         measured=Number(worst + optimum, "highest late loss"),
         bound=Number(losses[lowest_at], "lowest loss before"),
-        why=f"{here.kind} divides each step by the size of recent gradients; when these have all but vanished, a small one"
+        why=f"{here.kind} divides each step by the size of recent gradients; when these have all but vanished, a"
+        " small one"
         " makes a full step again. Let the learning rate fall towards the end.",
-        fix="scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.998)    # scheduler.step() after each step",
+        fix="scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.998)    # scheduler.step() after each"
+        " step",
         tried=tried,
         weight=0.8,
     )

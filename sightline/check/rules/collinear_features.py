@@ -2,8 +2,8 @@
 
 ## What it finds
 
-The rank of the design matrix, with its column of ones where there is a bias, beside its number of columns. Where it is
-less, weights can be moved against each other without any prediction changing.
+The rank of the design matrix, with its column of ones where there is a bias, beside its number of columns. Where it
+is less, weights can be moved against each other without any prediction changing.
 
 ## Why it matters
 
@@ -67,12 +67,14 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     return Finding(
         rule="collinear-features",
         severity=Severity.ADVICE,
-        what=f"the design matrix has rank {rank} and {p} columns{wide}{', ones for the bias included' if linear.has_bias else ''}:"
+        what=f"the design matrix has rank {rank} and {p}"
+        f" columns{wide}{', ones for the bias included' if linear.has_bias else ''}:"
         " the best weights are not unique",
         where=evidence.model_line(training),
         measured=Number(rank, "rank"),
         bound=Number(p, "columns"),
-        why="Weights can be moved along the dependent columns without any prediction changing. Where the training ends among"
+        why="Weights can be moved along the dependent columns without any prediction changing. Where the training"
+        " ends among"
         " them depends on its start.",
         fix="leave out the columns that repeat others, or add a small penalty: weight_decay=1e-4",
         tried=tried,

@@ -2,13 +2,13 @@
 
 ## What it finds
 
-A float32 number of size m is known to 6e-8 m. Residuals of numbers of that size cannot be told from zero below it, so the
-mean squared error stalls near the square of that. The rule compares the last loss with it.
+A float32 number of size m is known to 6e-8 m. Residuals of numbers of that size cannot be told from zero below it, so
+the mean squared error stalls near the square of that. The rule compares the last loss with it.
 
 ## Why it matters
 
-Targets or columns far from zero (years, populations, prices in cents) leave few digits for what distinguishes the rows:
-slopes come out wrong although the loss no longer changes. A tolerance below the floor is never met.
+Targets or columns far from zero (years, populations, prices in cents) leave few digits for what distinguishes the
+rows: slopes come out wrong although the loss no longer changes. A tolerance below the floor is never met.
 
 ## Example
 
@@ -26,8 +26,8 @@ model = model.double()
 
 ## How sure
 
-The floor is an order of magnitude. It is advice where the answer is right to the digits that float32 has, and a warning
-where the stalled loss is far above the optimum in float64.
+The floor is an order of magnitude. It is advice where the answer is right to the digits that float32 has, and a
+warning where the stalled loss is far above the optimum in float64.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         return None
     spread = here.null
     hurts = here.excess > 1e-6 * spread
-    tried = attempt(training, here.problem, "the same problem in float64", own_recipe=False) if evidence.attempt else None
+    tried = None
+    if evidence.attempt:
+        tried = attempt(training, here.problem, "the same problem in float64", own_recipe=False)
     return Finding(
         rule="float32-floor",
         severity=Severity.WARNING if hurts else Severity.ADVICE,
@@ -79,7 +81,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         where=evidence.loss_line(training),
         measured=Number(here.problem.factor * own, "last loss"),
         bound=Number(here.problem.factor * floor, "float32's floor, (6e-8 · size)²"),
-        why=f"Near {size:.3g} neighbouring float32 numbers are {EPS * size:.2g} apart, so smaller residuals do not exist."
+        why=f"Near {size:.3g} neighbouring float32 numbers are {EPS * size:.2g} apart, so smaller residuals do not"
+        " exist."
         " Centre the numbers, or compute in float64.",
         fix="model = model.double()\nX, y = X.double(), y.double()",
         tried=tried,

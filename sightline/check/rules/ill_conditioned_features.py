@@ -2,14 +2,14 @@
 
 ## What it finds
 
-The largest stable learning rate is set by the direction of largest curvature L, progress along the flattest by its own
-curvature μ: that takes about L/μ steps. The rule compares the end with what the best stable rate could have reached in the
-steps that were made, as the columns are and after they were standardised (mean 0, variance 1).
+The largest stable learning rate is set by the direction of largest curvature L, progress along the flattest by its
+own curvature μ: that takes about L/μ steps. The rule compares the end with what the best stable rate could have
+reached in the steps that were made, as the columns are and after they were standardised (mean 0, variance 1).
 
 ## Why it matters
 
-One column in the hundreds makes L large, the learning rate has to be tiny, and the bias, or a column of small numbers,
-hardly moves. The fit looks stuck at a wrong intercept or slope.
+One column in the hundreds makes L large, the learning rate has to be tiny, and the bias, or a column of small
+numbers, hardly moves. The fit looks stuck at a wrong intercept or slope.
 
 ## Example
 
@@ -28,8 +28,8 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
 ## How sure
 
-Certain in what it measures; it speaks only where the end is far from the certified optimum and the same number of steps on
-standardised columns would not have been.
+Certain in what it measures; it speaks only where the end is far from the certified optimum and the same number of
+steps on standardised columns would not have been.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ def _finding(
     return Finding(
         rule="ill-conditioned-features",
         severity=Severity.WARNING,
-        what=f"the condition number is {condition:.2g} ({spread}): no learning rate reaches all weights in {here.steps:,}"
+        what=f"the condition number is {condition:.2g} ({spread}): no learning rate reaches all weights in"
+        f" {here.steps:,}"
         f" steps; standardised columns have {improved:.2g}",
         where=evidence.model_line(training),
         measured=Number(condition, "condition number"),

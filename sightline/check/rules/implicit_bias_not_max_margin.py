@@ -2,15 +2,15 @@
 
 ## What it finds
 
-On separable data gradient descent on the logistic loss tends to the direction of the largest margin (Soudry et al. 2018),
-but only like 1/log t; with the bias counted in the norm, with decay on it, or with Adam, to another direction altogether.
-The rule compares the margin of the training's line with the largest one, certified, where the script measures a margin,
-an angle or a line, or fits a support vector machine beside.
+On separable data gradient descent on the logistic loss tends to the direction of the largest margin (Soudry et al.
+2018), but only like 1/log t; with the bias counted in the norm, with decay on it, or with Adam, to another direction
+altogether. The rule compares the margin of the training's line with the largest one, certified, where the script
+measures a margin, an angle or a line, or fits a support vector machine beside.
 
 ## Why it matters
 
-A line that separates is not the perpendicular bisector of the nearest points. How far it is off depends on start, scale and
-the number of steps, not on the data alone.
+A line that separates is not the perpendicular bisector of the nearest points. How far it is off depends on start,
+scale and the number of steps, not on the data alone.
 
 ## Example
 
@@ -28,8 +28,8 @@ line = sl.MaxMarginClassifier().fit(X, y)
 
 ## How sure
 
-Both margins are certain, and the largest one is certified. That it was looked for is taken from what the script computes
-from its trained weights.
+Both margins are certain, and the largest one is certified. That it was looked for is taken from what the script
+computes from its trained weights.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     coef = torch.as_tensor(machine.coef_, dtype=torch.float64).reshape(-1)
     intercept = float(torch.as_tensor(machine.intercept_).reshape(-1)[0])
     best = float((objective.data.y * (X @ coef + intercept)).min() / coef.norm())
-    if not 0 < best or own > SHORT * best:
+    if best <= 0 or own > SHORT * best:
         return None
     cosine = float(weights.coef @ coef / (norm * coef.norm())) if norm else 0.0
     angle = math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
@@ -88,7 +88,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         where=evidence.loss_line(training),
         measured=Number(own, "margin"),
         bound=Number(best, "largest margin"),
-        why="Gradient descent tends to the largest margin only like 1/log t, and with the bias in the norm, decay on it, or"
+        why="Gradient descent tends to the largest margin only like 1/log t, and with the bias in the norm, decay on"
+        " it, or"
         " Adam, to another line. The largest margin is a problem of its own.",
         fix="line = sl.MaxMarginClassifier().fit(X, y)",
         tried=tried,

@@ -2,14 +2,14 @@
 
 ## What it finds
 
-Along the direction of largest curvature L a step of gradient descent multiplies the error by 1 - lr L. Above
-lr = 2/L (with momentum β, 2 (1 + β)/L) that factor is below -1 and the error grows with every step. The rule measures L,
-the largest eigenvalue of the Hessian of the script's own loss on its own rows, and of single batches, and compares.
+Along the direction of largest curvature L a step of gradient descent multiplies the error by 1 - lr L. Above lr = 2/L
+(with momentum β, 2 (1 + β)/L) that factor is below -1 and the error grows with every step. The rule measures L, the
+largest eigenvalue of the Hessian of the script's own loss on its own rows, and of single batches, and compares.
 
 ## Why it matters
 
-The loss explodes, ends as `nan`, or jumps up and down without settling. With losses that are summed over rows, L grows
-with their number, so a rate that is harmless for ten rows is not for a thousand.
+The loss explodes, ends as `nan`, or jumps up and down without settling. With losses that are summed over rows, L
+grows with their number, so a rate that is harmless for ten rows is not for a thousand.
 
 ## Example
 
@@ -27,8 +27,8 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 
 ## How sure
 
-Certain for the squared loss, whose curvature is the same everywhere. For other losses L is the largest that was met at the
-start, the end and the optimum; the rule speaks only where the training also ended far from its optimum.
+Certain for the squared loss, whose curvature is the same everywhere. For other losses L is the largest that was met
+at the start, the end and the optimum; the rule speaks only where the training also ended far from its optimum.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     exploded = "the loss grows without end" if here.diverged else "the loss jumps and does not settle"
     whose = "the worst batch's curvature" if batch else "the curvature"
     top = 2 * (1 + here.momentum) / limit
-    # On unscaled columns the rate had to be chosen for the largest of them: then that is the cause, unless all explodes.
+    # On unscaled columns the rate has to suit the largest of them: then that is the cause, unless all explodes.
     condition = (here.condition_of_columns if here.no_minimum else here.condition) or 1.0
     return Finding(
         rule="lr-too-high",
@@ -95,7 +95,7 @@ def _adaptive(here: Progress, training: Recovered, evidence: Evidence) -> Findin
     if lr is None or not way or here.no_minimum:
         return None
     losses = [x for x in training.stretch.losses if math.isfinite(x)]
-    if len(losses) < 20 or not here.diverged and lr < 0.5 * way:
+    if len(losses) < 20 or (not here.diverged and lr < 0.5 * way):
         return None
     late = losses[-len(losses) // 4 :]
     swings = sum(1 for a, b, c in zip(late, late[1:], late[2:]) if (b - a) * (c - b) < 0)
@@ -104,7 +104,9 @@ def _adaptive(here: Progress, training: Recovered, evidence: Evidence) -> Findin
     better = _round(way / 100)
     if better >= lr / 3:
         return None
-    tried = attempt(training, here.problem, f"the same recipe with lr={better:g}", lr=better) if evidence.attempt else None
+    tried = None
+    if evidence.attempt:
+        tried = attempt(training, here.problem, f"the same recipe with lr={better:g}", lr=better)
     return Finding(
         rule="lr-too-high",
         severity=Severity.WARNING,
@@ -144,7 +146,8 @@ def _exploded(training: Recovered, evidence: Evidence) -> Finding | None:
         where=evidence.optimizer_line(training),
         measured=Number(lr, "learning rate"),
         bound=Number(limit, "largest stable rate, 2/L"),
-        why=f"The loss's largest curvature at the start is {float(values[-1]):.3g}. Steps longer than 2/L overshoot by more"
+        why=f"The loss's largest curvature at the start is {float(values[-1]):.3g}. Steps longer than 2/L overshoot"
+        " by more"
         " than they mend.",
         fix=f"lr = {_round(limit / 4):g}",
         weight=0.9,

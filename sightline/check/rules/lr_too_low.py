@@ -2,13 +2,14 @@
 
 ## What it finds
 
-Gradient descent shrinks the error along a direction of curvature λ by 1 - lr λ a step; Adam and its kin move each weight
-by at most about lr a step. From the eigenvalues at the optimum, or from the distance to it, follows what the learning
-rate could reach in the steps that were made, and what the best stable one would have.
+Gradient descent shrinks the error along a direction of curvature λ by 1 - lr λ a step; Adam and its kin move each
+weight by at most about lr a step. From the eigenvalues at the optimum, or from the distance to it, follows what the
+learning rate could reach in the steps that were made, and what the best stable one would have.
 
 ## Why it matters
 
-The loss looks as if it had converged, since it hardly changes from step to step, but the weights are where they began.
+The loss looks as if it had converged, since it hardly changes from step to step, but the weights are where they
+began.
 
 ## Example
 
@@ -26,8 +27,8 @@ optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
 
 ## How sure
 
-The rule speaks where the end is far from the certified optimum, the same recipe would need more than 20 times the steps,
-and a larger, stable rate would have been there.
+The rule speaks where the end is far from the certified optimum, the same recipe would need more than 20 times the
+steps, and a larger, stable rate would have been there.
 """
 
 from __future__ import annotations
@@ -69,12 +70,14 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     return Finding(
         rule="lr-too-low",
         severity=Severity.WARNING,
-        what=f"learning rate {lr:g} would need {times} to get there, {here.steps:,} were made; up to {here.limit:.2g} is"
+        what=f"learning rate {lr:g} would need {times} to get there, {here.steps:,} were made; up to {here.limit:.2g}"
+        " is"
         " stable",
         where=evidence.optimizer_line(training),
         measured=Number(lr, "learning rate"),
         bound=Number(best, "best rate for these steps"),
-        why=f"Each step shrinks the error by at most {100 * lr * 2 / here.limit:.2g} %. The loss seems settled because it"
+        why=f"Each step shrinks the error by at most {100 * lr * 2 / here.limit:.2g} %. The loss seems settled"
+        " because it"
         " barely moves.",
         fix=f"lr = {better:g}",
         tried=tried,
@@ -90,11 +93,14 @@ def _adaptive(here: Progress, training: Recovered, evidence: Evidence) -> Findin
     if travel * MORE_STEPS >= way and not (travel < 0.5 * way and lr < 1e-3 * way / MORE_STEPS):
         return None
     better = float(f"{max(10 * way / here.steps, lr):.1g}")
-    tried = attempt(training, here.problem, f"the same recipe with lr={better:g}", lr=better) if evidence.attempt else None
+    tried = None
+    if evidence.attempt:
+        tried = attempt(training, here.problem, f"the same recipe with lr={better:g}", lr=better)
     return Finding(
         rule="lr-too-low",
         severity=Severity.WARNING,
-        what=f"{here.kind} with learning rate {lr:g} moves a weight by at most {travel:.2g} in {here.steps:,} steps; the"
+        what=f"{here.kind} with learning rate {lr:g} moves a weight by at most {travel:.2g} in {here.steps:,} steps;"
+        " the"
         f" optimum is {way:.3g} away",
         where=evidence.optimizer_line(training),
         measured=Number(travel, "lr times steps"),

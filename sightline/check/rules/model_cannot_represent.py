@@ -2,9 +2,9 @@
 
 ## What it finds
 
-The certified optimum is reached, yet it explains less than half of what the same rows allow with an intercept, with squares
-and products of the columns, or with a column for each value of a column that has few. Several linear layers in a row are
-one linear model and add nothing.
+The certified optimum is reached, yet it explains less than half of what the same rows allow with an intercept, with
+squares and products of the columns, or with a column for each value of a column that has few. Several linear layers
+in a row are one linear model and add nothing.
 
 ## Why it matters
 
@@ -24,8 +24,8 @@ X = torch.cat([X, X[:, :1] * X[:, 1:]], 1)       # the product as a column, or n
 
 ## How sure
 
-That the optimum is reached is proven. What other columns would give is measured on the same rows, and must be more than
-their number explains by chance.
+That the optimum is reached is proven. What other columns would give is measured on the same rows, and must be more
+than their number explains by chance.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     return Finding(
         rule="model-cannot-represent",
         severity=Severity.WARNING if poor else Severity.ADVICE,
-        what=f"the loss {factor * here.end:.4g} is the proven optimum of this model, {100 * left:.3g} % of the best constant's;"
+        what=f"the loss {factor * here.end:.4g} is the proven optimum of this model, {100 * left:.3g} % of the best"
+        " constant's;"
         f" with {what} it would be {factor * value:.3g}",
         where=evidence.model_line(training),
         measured=Number(factor * here.best, "optimum of this model"),
@@ -158,8 +159,8 @@ def _optimum(objective: Objective, X: Tensor, intercept: bool) -> tuple[float, O
 def _more_than_chance(objective: Objective, before: float, after: float, added: int) -> bool:
     """Whether the fall is more than so many further columns give by chance (likelihood ratio, with a wide margin).
 
-    With fewer than ten rows a ratio says nothing: there the optimum must have been no better than a constant, and none of
-    the loss left.
+    With fewer than ten rows a ratio says nothing: there the optimum must have been no better than a constant, and none
+    of the loss left.
     """
     n = objective.n
     if n < 10:

@@ -2,13 +2,13 @@
 
 ## What it finds
 
-A direction of the weights along which no row's loss rises and some fall, found by a linear program and checked in exact
-arithmetic. Then every step along it lowers the loss, without end (Albert and Anderson 1984).
+A direction of the weights along which no row's loss rises and some fall, found by a linear program and checked in
+exact arithmetic. Then every step along it lowers the loss, without end (Albert and Anderson 1984).
 
 ## Why it matters
 
-There is no "converged": the loss creeps towards zero as the weights grow like the logarithm of the number of steps, and
-the weights, the probabilities and the loss say when the training was stopped rather than anything of the data.
+There is no "converged": the loss creeps towards zero as the weights grow like the logarithm of the number of steps,
+and the weights, the probabilities and the loss say when the training was stopped rather than anything of the data.
 
 ## Example
 
@@ -28,8 +28,8 @@ optimizer = torch.optim.SGD([
 
 ## How sure
 
-Certain: the direction is verified. It is advice where all rows are on their right side, a warning where some are not although
-they could be.
+Certain: the direction is verified. It is advice where all rows are on their right side, a warning where some are not
+although they could be.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         middle, end = (sum(float(w.square().sum()) for w in path[i][1]) ** 0.5 for i in (len(path) // 2, -1))
         growth = f"; |w| was {middle:.3g} half way and {end:.3g} at the end" if end > middle else ""
     said = f"{100 * accuracy:.3g} % of rows are right" if accuracy is not None else "the weights are not finite"
-    tried = attempt(training, here.problem, "the same loss, taken to its end", own_recipe=False) if evidence.attempt else None
+    tried = None
+    if evidence.attempt:
+        tried = attempt(training, here.problem, "the same loss, taken to its end", own_recipe=False)
     return Finding(
         rule="separable-data",
         severity=Severity.WARNING if wrong else Severity.ADVICE,
@@ -65,7 +67,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         where=evidence.loss_line(training),
         measured=Number(float(rows), "rows that a direction separates", str(rows)),
         bound=Number(0, "rows where a minimum exists", "0"),
-        why="Along the separating direction every step lowers the loss, so the weights grow as long as the training runs."
+        why="Along the separating direction every step lowers the loss, so the weights grow as long as the training"
+        " runs."
         " A penalty on the weights, or the maximum margin, has one answer.",
         fix="weight_decay=1e-3    # on the weights, not the bias; or sl.MaxMarginClassifier()",
         tried=tried,

@@ -6,8 +6,8 @@ The number of classes in each batch, beside what a random order of the same rows
 
 ## Why it matters
 
-Rows that are sorted by class and read in order make every batch's gradient point at one class. The bias swings from one
-class to the next, and the training ends at the last.
+Rows that are sorted by class and read in order make every batch's gradient point at one class. The bias swings from
+one class to the next, and the training ends at the last.
 
 ## Example
 
@@ -24,7 +24,8 @@ loader = DataLoader(TensorDataset(X, y), batch_size=16, shuffle=True)
 
 ## How sure
 
-The batches are those that came. By chance alone so many of one class would come less than once in a thousand trainings.
+The batches are those that came. By chance alone so many of one class would come less than once in a thousand
+trainings.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 ## What it finds
 
-The end is far from the certified optimum, and nothing else explains it: the learning rate is stable, the loss still falls.
-The rule says how many steps the same recipe needs, from the eigenvalues at the optimum.
+The end is far from the certified optimum, and nothing else explains it: the learning rate is stable, the loss still
+falls. The rule says how many steps the same recipe needs, from the eigenvalues at the optimum.
 
 ## Why it matters
 
@@ -25,8 +25,8 @@ for epoch in range(1000):
 
 ## How sure
 
-The distance is proven by the certificate. The number of steps is that of the quadratic that the loss is near its optimum,
-exact for the squared loss with all rows in each step.
+The distance is proven by the certificate. The number of steps is that of the quadratic that the loss is near its
+optimum, exact for the squared loss with all rows in each step.
 """
 
 from __future__ import annotations

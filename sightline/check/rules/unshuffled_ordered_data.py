@@ -2,9 +2,9 @@
 
 ## What it finds
 
-The gradients of an epoch's batches at the same weights, the optimum's. In random order they differ as samples of the same
-rows do; the rule compares their spread with the spread of single rows (the ratio of variances, an F statistic), where the
-order of the batches is the same in every epoch.
+The gradients of an epoch's batches at the same weights, the optimum's. In random order they differ as samples of the
+same rows do; the rule compares their spread with the spread of single rows (the ratio of variances, an F statistic),
+where the order of the batches is the same in every epoch.
 
 ## Why it matters
 
@@ -25,8 +25,8 @@ loader = DataLoader(TensorDataset(X, y), batch_size=20, shuffle=True)
 
 ## How sure
 
-It speaks where the spread between batches is far more than random order gives (2.5 times for many batches, more for few), and
-the end is away from the certified optimum.
+It speaks where the spread between batches is far more than random order gives (2.5 times for many batches, more for
+few), and the end is away from the certified optimum.
 """
 
 from __future__ import annotations
@@ -67,12 +67,14 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     return Finding(
         rule="unshuffled-ordered-data",
         severity=Severity.WARNING,
-        what=f"batches come in the same order each epoch and differ {ratio:.3g} times as much as random ones: the end follows"
+        what=f"batches come in the same order each epoch and differ {ratio:.3g} times as much as random ones: the end"
+        " follows"
         " the last of them",
         where=evidence.call("DataLoader") or evidence.place(training.stretch.at),
         measured=Number(ratio, "spread of batches' gradients"),
         bound=Number(bound, "times that of random batches"),
-        why="Neighbouring rows are alike, so an epoch pulls the weights one way and then another. Where it stops, the last"
+        why="Neighbouring rows are alike, so an epoch pulls the weights one way and then another. Where it stops, the"
+        " last"
         " rows' answer stands.",
         fix="DataLoader(..., shuffle=True)    # or X = X[order], y = y[order] with order = torch.randperm(len(y))",
         tried=tried,
@@ -106,7 +108,8 @@ def _ratio(here: Progress, epoch: list[torch.Tensor]) -> float | None:
     objective = here.problem.objective
     if objective.n != here.training.linear.X.shape[0]:  # type: ignore[union-attr]
         return None
-    weights = here.problem.optimum if not here.no_minimum else here.training.weights_in(here.problem, here.training.weights)
+    own = here.training.weights_in(here.problem, here.training.weights)
+    weights = own if here.no_minimum else here.problem.optimum
     evaluation = objective.evaluate(weights)
     dual = evaluation.dual.reshape(objective.n, -1).double()
     X = objective.data.design.to_dense().double()
