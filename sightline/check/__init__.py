@@ -1,2 +1,1 @@
-"""check: a person's own training, watched as it runs, measured against the certified optimum of the problem it"
-" solved."""
+"""check: a person's own training, watched as it runs, measured against the certified optimum of its problem."""
