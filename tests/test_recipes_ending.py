@@ -167,3 +167,16 @@ def test_finite_rows_whose_sum_overflows_are_no_infinities():
     X[5, 2] = float("-inf")
     with pytest.raises(sl.DataError, match="X holds -inf: row 5, column 2"):
         check_rows(X, y)
+
+
+def test_one_place_of_the_trace_is_judged_alone():
+    result = training(*rows())
+    judged = []
+    judge = result.trace.judge.make()
+    one = judge.judge
+    judge.judge = lambda state: judged.append(1) or one(state)
+    value, loss, norm, gap = result.trace.judged(7)
+    assert len(judged) == 1
+    trace = result.trace
+    assert (value, loss, norm, gap) == (trace.value[7], trace.loss[7], trace.gradient_norm[7], trace.gap[7])
+    assert len(judged) == len(trace)  # each once

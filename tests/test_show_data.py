@@ -27,7 +27,7 @@ from sightline.show.pictures.loss_surface import LossSurface
 from sightline.show.pictures.norm_and_direction import NormAndDirection
 from sightline.show.pictures.parameter_and_data import ParameterAndData
 from sightline.show.pictures.predictions import Probabilities
-from sightline.show.plane import grid_values, plane_of
+from sightline.show.plane import filled_in, grid_values, plane_of
 from sightline.show.trajectories import Trajectory, recipe_label, trajectory
 
 START = [-15.0, -10.0]
@@ -575,3 +575,20 @@ def test_every_picture_is_plain_values(line, iris, two):
     for picture in pictures:
         record = json.loads(json.dumps(picture.as_dict(), allow_nan=False))
         assert record["kind"] == picture.kind and record["title"] and record["alternative"]
+
+
+def test_a_coarse_grid_is_filled_in_smoothly():
+    xs, ys = np.linspace(-1, 2, 15), np.linspace(0, 3, 15)
+
+    def height(x, y):
+        return np.logaddexp(0, x[None, :] - 2 * y[:, None]) + 0.1 * y[:, None] ** 2
+
+    x, y, found = filled_in(xs, ys, height(xs, ys))
+    assert found.shape == (29, 29) and np.array_equal(found[::2, ::2], height(xs, ys))
+    assert np.abs(found - height(x, y)).max() < 5e-3  # where the least lies between the points, more than elsewhere
+    assert found.min() == height(xs, ys).min()
+    walled = height(xs, ys)
+    walled[3, 4] = np.inf
+    assert filled_in(xs, ys, walled)[2] is walled
+    fine = np.linspace(0, 1, 25)
+    assert filled_in(fine, fine, height(fine, fine))[0] is fine

@@ -62,8 +62,8 @@ class TrainingTrace(Trace):
         self.judge = judge
         self.to_user = None
         self._weights: list[tuple[int, Any]] | None = None
-        self._judged: list[tuple[float, float, float]] | None = None
-        self._gap: list[float] | None = None
+        self._judged: dict[int, tuple[float, float, float]] = {}  # by place in the lists
+        self._gap: dict[int, float] = {}
 
     def record(
         self, step: int, epoch: float, batch_loss: float, learning_rate: float, seconds: float, state: State
@@ -80,7 +80,7 @@ class TrainingTrace(Trace):
         self, judged: list[tuple[float, float, float]], gap: list[float], weights: list[tuple[int, Any]]
     ) -> None:
         """Give it what is otherwise computed when asked for: (value, loss, gradient norm), gap and weights."""
-        self._judged, self._gap, self._weights = judged, gap, weights
+        self._judged, self._gap, self._weights = dict(enumerate(judged)), dict(enumerate(gap)), weights
 
     def cut(self, last: int) -> None:
         """Forget what was recorded after a step, and what was recorded in part only."""
@@ -88,13 +88,25 @@ class TrainingTrace(Trace):
         count = min(sum(step <= last for step in self.step), *(len(entries) for entries in lists))
         for entries in lists:
             del entries[count:]
+        self._judged, self._gap = {}, {}
+
+    def judged(self, place: int) -> tuple[float, float, float, float]:
+        """(value, loss, gradient norm, gap) at one place of the lists, without those at the others."""
+        found = self._at(place)
+        if place not in self._gap:
+            bound = math.nan if self.judge is None else self.judge.lower_bound()
+            self._gap[place] = math.inf if math.isnan(bound) else max(found[0] - bound, 0.0)
+        return *found, self._gap[place]
+
+    def _at(self, place: int) -> tuple[float, float, float]:
+        if place not in self._judged:
+            if self.judge is None:
+                return math.nan, math.nan, math.nan
+            self._judged[place] = self.judge.judge(self.states[place])
+        return self._judged[place]
 
     def _values(self, which: int) -> list[float]:
-        if self._judged is None or len(self._judged) != len(self.step):
-            judge = self.judge
-            nothing = (math.nan, math.nan, math.nan)
-            self._judged = [nothing if judge is None else judge.judge(state) for state in self.states]
-        return [row[which] for row in self._judged]
+        return [self._at(place)[which] for place in range(len(self.step))]
 
     # Computed when asked for, where a fit's trace has plain lists.
     @property
@@ -115,10 +127,7 @@ class TrainingTrace(Trace):
     @property
     def gap(self) -> list[float]:  # type: ignore[override]
         """Distance of ``value`` from the certified lower bound."""
-        if self._gap is None or len(self._gap) != len(self.step):
-            bound = math.nan if self.judge is None else self.judge.lower_bound()
-            self._gap = [math.inf if math.isnan(bound) else max(v - bound, 0.0) for v in self.value]
-        return list(self._gap)
+        return [self.judged(place)[3] for place in range(len(self.step))]
 
     @property
     def weights(self) -> list[tuple[int, Any]]:

@@ -15,7 +15,8 @@ from sightline.show.picture import PictureError
 from sightline.show.trajectories import Trajectory
 
 WORK = 60_000_000  # loss values that a surface may cost: the grid is coarser where there are many rows
-FINEST, COARSEST = 101, 25  # points of the grid each way
+FINEST, COARSEST = 101, 15  # points of the grid each way
+SMOOTH = 25  # points below which those between are filled in
 BLOCK = 2_000_000  # scores held at once
 MARGIN = 0.2  # of the extent of the path, on each side
 FAR = 3.0  # a path that goes farther from the optimum than so many times its start is cut off
@@ -170,3 +171,18 @@ def grid_size(objective: Objective) -> int:
     """Points of the grid each way: fewer where there are many rows."""
     work = objective.n * (objective.outputs or 1)
     return int(min(FINEST, max(COARSEST, math.sqrt(WORK / work))))
+
+
+def filled_in(xs: np.ndarray, ys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A grid of fewer than ``SMOOTH`` points each way with cubic splines between them; any other, or one with infinite
+    values, as it is.  The values at the points stay; none between them is below the least.
+    """
+    if len(xs) >= SMOOTH or not np.isfinite(values).all():
+        return xs, ys, values
+    from scipy.interpolate import RectBivariateSpline
+
+    times = -(-(SMOOTH - 1) // (len(xs) - 1))
+    fine_x, fine_y = (np.linspace(v[0], v[-1], times * (len(v) - 1) + 1) for v in (xs, ys))
+    fine = RectBivariateSpline(ys, xs, values)(fine_y, fine_x).clip(min=values.min())
+    fine[::times, ::times] = values
+    return fine_x, fine_y, fine

@@ -140,10 +140,13 @@ def _frames(
 ) -> Frames:
     """The frames and the curves, with the numbers of the trace where there is one, else of the weights."""
     places = sorted({*thinned(steps, MOST_POINTS - MOST_FRAMES), *chosen})
+    known: dict[str, Any]
     if trace is not None:
-        known = {"epoch": trace.epoch, "rate": trace.learning_rate, "batch": trace.batch_loss, "loss": trace.loss,
-                 "gap": [gap * units.factor for gap in trace.gap]}  # fmt: skip
         row = {step: i for i, step in enumerate(trace.step)}  # more of them than steps of a path on many rows
+        shown = {row[steps[i]]: trace.judged(row[steps[i]]) for i in places}
+        known = {"epoch": trace.epoch, "rate": trace.learning_rate, "batch": trace.batch_loss,
+                 "loss": {i: loss for i, (_, loss, _, _) in shown.items()},
+                 "gap": {i: gap * units.factor for i, (*_, gap) in shown.items()}}  # fmt: skip
     else:
         assert whole is not None
         unknown = [math.nan] * len(steps)

@@ -19,7 +19,7 @@ from sightline.result import Result
 from sightline.show.optimum import Optimum, optimum_of
 from sightline.show.picture import PictureError
 
-WORK = 300_000_000  # rows times steps that are evaluated
+WORK = 300_000_000  # scores (rows times outputs times steps) that are evaluated
 HUGE = 1e150  # weights beyond which products of two overflow
 
 
@@ -150,7 +150,7 @@ def _of_training(source: Training, data: Any, label: str | None) -> Trajectory:
         objective = replace(objective, data=_rows(source, objective, data))
     objective = on_cpu(objective)
     trace, recipe = source.trace, source.recipe
-    pairs = _few(trace.weights, objective.n)
+    pairs = _few(trace.weights, objective.n * (objective.outputs or 1))
     steps = [int(step) for step, _ in pairs]
     epochs = _at(trace, "epoch", steps)
     optimum = None
@@ -164,9 +164,9 @@ def _of_training(source: Training, data: Any, label: str | None) -> Trajectory:
     )  # fmt: skip
 
 
-def _few(pairs: Sequence[Any], n: int) -> Sequence[Any]:
+def _few(pairs: Sequence[Any], scores: int) -> Sequence[Any]:
     """Steps of a long training on many rows, by equal ratios, so that evaluating them stays a matter of seconds."""
-    most = max(64, WORK // n)
+    most = max(64, WORK // scores)
     if len(pairs) <= most:
         return pairs
     places = torch.logspace(0, math.log10(len(pairs)), most, dtype=torch.float64).round().long() - 1

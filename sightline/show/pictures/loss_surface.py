@@ -12,7 +12,7 @@ import torch
 
 from sightline.show import canvas
 from sightline.show.picture import Picture, number, percent
-from sightline.show.plane import Plane, grid_size, grid_values, plane_of, view
+from sightline.show.plane import Plane, filled_in, grid_size, grid_values, plane_of, view
 from sightline.show.themes import DASHES, MARKERS, Theme
 from sightline.show.trajectories import Trajectory, trajectory
 
@@ -80,7 +80,7 @@ class LossSurface(Picture):
         left, right, bottom, top = view(everything, centre, far if starts else None)
         size = grid_size(objective)
         xs, ys = np.linspace(left, right, size), np.linspace(bottom, top, size)
-        values = paths[0].factor * grid_values(objective, plane, xs, ys)
+        xs, ys, values = filled_in(xs, ys, paths[0].factor * grid_values(objective, plane, xs, ys))
         lowest = paths[0].lowest if centre is not None else float(values[np.isfinite(values)].min())
         clock = paths[0].clock[0]
         drawn = [_path(p, place, plane, (left, right, bottom, top)) for p, place in zip(paths, points, strict=True)]
