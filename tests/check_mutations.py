@@ -187,7 +187,10 @@ def judge(job: tuple[str, Training]) -> Found:
     name, training = job
     rule = next((f.rule for f in FAULTS if f.name == name), "")
     with tempfile.TemporaryDirectory() as folder:
-        report = checked_text(Path(folder), training.text, attempt=False)
+        try:
+            report = checked_text(Path(folder), training.text, attempt=False)
+        except Exception as error:  # check itself broke: counted as a false verdict and as a miss
+            return Found(name, rule, training, (), ("check broke",), f"{type(error).__name__}: {error}")
     rules = tuple(f.rule for f in report.findings)
     serious = tuple(f.rule for f in report.findings if f.severity.value != "advice")
     return Found(name, rule, replace(training, pieces=dict(training.pieces)), rules, serious, report.verdict)
