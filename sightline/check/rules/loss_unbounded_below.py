@@ -32,6 +32,7 @@ is not counted.
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import torch
@@ -40,9 +41,9 @@ from torch import Tensor
 from sightline.check.evidence import Evidence
 from sightline.check.finding import Finding, Number, Severity, Tried
 from sightline.check.recovering.recovered import Recovered
+from sightline.check.rules._climbing import ascends
 from sightline.check.rules._probing import classification, labels, signs, stages, tried_with, two_values
 from sightline.check.rules._refused import arguments
-from sightline.check.rules._climbing import ascends
 from sightline.losses import Logistic, Squared
 
 LENGTHS = (1e3, 1e4, 1e5)
@@ -58,7 +59,9 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     scores = training.scores
     if scores is not None and training.penalties.l2:
         return None  # a squared penalty outgrows what falls in proportion to the step
-    found = _falling(training)
+    found = None
+    with contextlib.suppress(Exception):  # the loss refuses some values: then it was not seen to fall
+        found = _falling(training)
     if found is None:
         return None
     fall, reached = found
@@ -95,8 +98,8 @@ def find_in_script(evidence: Evidence) -> Finding | None:
         " lower end"
         " only for targets from 0 to 1",
         where=evidence.where_it_failed,
-        measured=Number(float(target.max()), "largest target", f"{float(target.min()):.3g} to {float(target.max()):.3g}"),
-        bound=Number(1.0, "largest target", "0 to 1"),
+        measured=Number(float(target.max()), "largest target"),
+        bound=Number(1.0, "largest target with a lower end"),
         why="A target is the probability of the positive class. Beyond 0 and 1 the loss falls for ever.",
         fix=_coding(target),
         weight=0.5,
@@ -104,7 +107,7 @@ def find_in_script(evidence: Evidence) -> Finding | None:
 
 
 def _falling(training: Recovered) -> tuple[float, float] | None:
-    """(slope far out, the loss there) along the steepest of some directions, where it falls steadily; None elsewhere."""
+    """(slope far out, the loss there) along the first of some directions in which it falls steadily; None elsewhere."""
     program = training.whole_program
     assert program is not None
     end = {s: w.detach().double() for s, w in training.weights.items()}
@@ -147,7 +150,8 @@ def _cause(training: Recovered) -> tuple[str, str]:
         return f" for targets of {shown}", _coding(real)
     if y.numel() > 2 and bool((real < 0).any()) and y.is_floating_point():
         share = float((real < 0).double().mean())
-        return f" for targets below 0, which {100 * share:.3g} % are", "# give the loss the counts as they are, not centred"
+        fix = "# give the loss the counts as they are, not centred"
+        return f" for targets below 0, which {100 * share:.3g} % are", fix
     return "", "# use a loss that cannot fall below zero, e.g. nn.CrossEntropyLoss() or nn.BCEWithLogitsLoss()"
 
 

@@ -2,8 +2,9 @@
 
 ## What it finds
 
-The difference of outputs (N, 1) and targets (N,) has N x N numbers: every output is compared with every target. The rule
-compares the number of residuals with the number of targets, where the two first meet.
+The difference of outputs (N, 1) and targets (N,) has N x N numbers: every output is compared with every target. The
+rule looks at each elementwise call between the outputs and the loss, and compares the number of its answers with the
+number of rows.
 
 ## Why it matters
 
@@ -25,71 +26,91 @@ loss = ((out.squeeze(1) - y) ** 2).mean()
 
 ## How sure
 
-Certain: the shapes are those of the call itself. Broadcasts that are meant, of a single number or of row weights, are not
-counted.
+Certain: the shapes are those of the call itself. Losses that take scores (N, K) and class numbers (N,), weights (K,),
+single numbers and pairs written out as (N, 1) and (1, N) are not counted.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
+
 from sightline.check.evidence import Evidence
-from sightline.check.finding import Finding, Number, Severity
+from sightline.check.finding import Finding, Number, Severity, Tried
+from sightline.check.program import Instruction, Program
 from sightline.check.recovering.recovered import Recovered
+from sightline.check.rules._probing import recognised
 from sightline.check.trying import attempt
-from sightline.losses import Squared
+
+ELEMENTWISE = frozenset((
+    "add", "radd", "iadd", "sub", "rsub", "isub", "subtract", "mul", "rmul", "imul", "multiply", "div", "rdiv",
+    "truediv", "rtruediv", "divide", "pow", "maximum", "minimum", "max", "min", "where", "xlogy", "logaddexp",
+    "hypot", "atan2", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss",
+    "gaussian_nll_loss", "soft_margin_loss", "hinge_embedding_loss", "kl_div", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "margin_ranking_loss",
+))  # fmt: skip
 
 
 def find(training: Recovered, evidence: Evidence) -> Finding | None:
-    """Residuals beside targets, where prediction and target first meet."""
-    scores = training.scores
-    if scores is None or scores.meeting is None or scores.target is None:
+    """The first elementwise call in which N outputs and N other numbers of the rows make N x N."""
+    program = training.whole_program
+    if program is None:
         return None
-    program = scores.program
-    meeting = scores.meeting
-    target = tuple(program.values[scores.target].shape)
-    met = next((s for s in meeting.sources if s not in program.inputs), None)
-    if met is None:
+    found = _crossed(program)
+    if found is None:
         return None
-    output = tuple(program.shapes[met])
-    if not _combine(output, target):
-        return None  # scores of K classes beside their numbers, which are looked up, not subtracted
-    answer = tuple(_broadcast(output, target))
-    pairs = _numbers(answer)
-    most = max(_numbers(output), _numbers(target))
-    if pairs <= most or _numbers(target) <= 1 or _numbers(output) <= 1:
-        return None
-    tried = None
-    y = training.y
-    if evidence.attempt and training.linear is not None and y is not None and training.linear.outputs == 1:
-        problem = training.problem(Squared(), y.reshape(-1), 2.0, training.penalties)
-        tried = attempt(training, problem, "targets in the shape of the outputs, mean squared error")
+    step, output, other = found
+    rows = math.prod(output)
     return Finding(
         rule="target-shape-broadcast",
         severity=Severity.ERROR,
-        what=f"outputs {output} and targets {target} are broadcast to {answer}: each output meets every target",
-        where=evidence.loss_line(training),
-        measured=Number(pairs, "residuals", f"{pairs:,}"),
-        bound=Number(most, "targets", f"{most:,}"),
+        what=f"outputs {_shown(output)} and targets {_shown(other)} are broadcast to {_shown((rows, rows))}: each"
+        " output meets"
+        " every target",
+        where=evidence.place(step.at) or evidence.loss_line(training),
+        measured=Number(rows * rows, "residuals", f"{rows * rows:,}"),
+        bound=Number(rows, "targets", f"{rows:,}"),
         why="The loss compares every prediction with all targets, so each is pulled to the targets' mean. The rows' own"
         " targets hardly count.",
         fix="target = target.view_as(output)",
-        tried=tried,
+        tried=_tried(training, evidence),
         weight=1.0,
     )
 
 
-def _combine(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    """Whether an operation on each pair of numbers takes these shapes."""
-    return all(i == j or 1 in (i, j) for i, j in zip(a[::-1], b[::-1]))
+def _crossed(program: Program) -> tuple[Instruction, tuple[int, ...], tuple[int, ...]] | None:
+    """(call, shape of the trained argument, shape of the other) of the first such call."""
+    trained = program.after(program.parameters)
+    for step in program.instructions:
+        if step.name.strip("_") not in ELEMENTWISE:
+            continue
+        mine = [tuple(program.shapes[s]) for s in step.sources if s in trained and s not in program.parameters]
+        others = [tuple(program.values[s].shape) for s in step.sources if s in program.inputs]
+        for output in mine:
+            for other in others:
+                n = math.prod(output)
+                column, row = sorted((output, other), key=len, reverse=True)
+                if n > 1 and math.prod(other) == n and column == (n, 1) and row == (n,):
+                    return step, output, other
+    return None
 
 
-def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> list[int]:
-    size = max(len(a), len(b))
-    one, two = (1,) * (size - len(a)) + a, (1,) * (size - len(b)) + b
-    return [max(i, j) for i, j in zip(one, two)]
+def _shown(shape: tuple[int, ...]) -> str:
+    return "(" + ", ".join(str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
 
 
-def _numbers(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
+def _tried(training: Recovered, evidence: Evidence) -> Tried | None:
+    """The same loss with targets in the shape of the outputs."""
+    y, linear = training.y, training.linear
+    if not evidence.attempt or y is None or linear is None or linear.outputs != 1 or y.numel() != len(linear.X):
+        return None
+    with contextlib.suppress(Exception):
+        rest = training.loss_of_scores(target=y.reshape(linear.shape))
+        known = None if rest is None else recognised(rest[0], rest[1], rest[2])
+        if known is None:
+            return None
+        real = y.double().reshape(-1)
+        target = real if known.loss.targets != "binary" or bool((real < 0).any()) else 2 * real - 1
+        problem = training.problem(known.loss, target, known.factor, training.penalties)
+        return attempt(training, problem, "targets in the shape of the outputs")
+    return None
