@@ -79,6 +79,19 @@ class Replayed:
         names = self.stretch.names
         return names[place] if place is not None and place < len(names) else f"parameter {slot}"
 
+    def variable(self, slot: int, other: str) -> str:
+        """What the person's code calls an input that holds all rows, ``other`` where it has no name there."""
+        assert self.whole_program is not None
+        if slot not in self.whole_program.values:
+            return other
+        wanted = self.whole_program.values[slot]
+        for name, value in self.stretch.namespace.items():
+            if isinstance(value, Tensor) and value.shape == wanted.shape and value.dtype == wanted.dtype:
+                with contextlib.suppress(Exception):
+                    if torch.equal(value.detach(), wanted):
+                        return name
+        return other
+
     @cached_property
     def entries(self) -> list[list[Tensor]]:
         """Inputs of the program in each pass that was kept."""

@@ -86,6 +86,8 @@ def _finding(
         own = None if here.kind in ADAPTIVE else lr
         what = "the columns standardised" + ("" if own is None else f", lr={lr:g}") + ", the recipe otherwise the same"
         tried = attempt(training, here.problem, what, lr=own, standardised=True)
+    features = () if training.scores is None else training.scores.features
+    x = training.variable(features[0], "X") if len(features) == 1 else "X"
     helped = improved <= 0.1 * condition
     X = here.problem.objective.data.design.to_dense().double()
     sizes = X.abs().amax(0)
@@ -101,7 +103,7 @@ def _finding(
         bound=Number(improved, "condition number of standardised columns"),
         why=f"The largest curvature allows no rate above {here.limit or math.nan:.2g}, and at that rate the flattest"
         " direction needs about as many steps as the condition number. Scaling makes the curvatures alike.",
-        fix=f"X = (X - X.mean(0)) / X.std(0)\nlr = {lr:g}" if helped else "optimizer = torch.optim.LBFGS(parameters,"
+        fix=f"{x} = ({x} - {x}.mean(0)) / {x}.std(0)\nlr = {lr:g}" if helped else "optimizer = torch.optim.LBFGS(parameters,"
         ' line_search_fn="strong_wolfe")    # or sl.fit: the columns are nearly dependent',
         tried=tried,
         weight=0.7,
