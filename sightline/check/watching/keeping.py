@@ -122,6 +122,8 @@ class Keeping:
             if isinstance(value, Tensor) and id(value) in self._alive and value.grad_fn is not None:
                 self.recording.carried += 1
                 self.recording.carried_at = self.recording.carried_at or spot(4)
+                if self._close and len(self.recording.carried_graphs) < MOST_EVENTS:
+                    self.recording.carried_graphs[spot(4)] = value.grad_fn
                 return
 
     def _read(self, function: Any, args: Any, kwargs: Any, answer: Any) -> None:

@@ -59,6 +59,7 @@ class Recording:
     modules, module_calls : by id, in order of their first call.  made_in_forward : layers initialised while a module
     runs.  unseen : backward passes whose computation could not be followed.  carried : calls that took a value whose
     graph is from before the last backward pass, counted in the passes that are looked at closely and the first ones.
+    carried_graphs : by line, the end of the last such graph.
     losses : of passes early on; most_alive : how many of them were held at one time by the script.
     runs : by id, of modules with a mode.  stray_events : before any training, or of none.
     ending : "finished", "exit", "error", "interrupted", "time limit" or "step limit".
@@ -79,6 +80,7 @@ class Recording:
     runs: dict[int, Run] = field(default_factory=dict)
     carried: int = 0
     carried_at: Spot | None = None
+    carried_graphs: dict[Spot | None, Any] = field(default_factory=dict)
     error: BaseException | None = None
     ending: str = "finished"
     seconds: float = 0.0
