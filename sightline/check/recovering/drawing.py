@@ -28,7 +28,7 @@ def drawn(training: Recovered) -> Drawn:
     kind = stretch.optimizers[0].kind if stretch.optimizers else "vanilla"
     seen = Drawn(
         label=f"{kind if stretch.optimizers else 'updates by hand'}" + (f", learning rate {rate:.3g}" if rate else ""),
-        losses=losses, steps=[i * every * stretch.loss_stride for i in range(len(losses))],
+        losses=losses, steps=stretch.loss_at[::every],
         batches=training.rows is None or training.rows.how != WHOLE, rate=rate, optimizer=kind.lower(),
     )  # fmt: skip
     with contextlib.suppress(Exception):

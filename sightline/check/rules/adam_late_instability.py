@@ -67,7 +67,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     tried = None
     if evidence.attempt:
         tried = attempt(training, here.problem, "the problem taken to its optimum", own_recipe=False)
-    step = lowest_at * stretch.loss_stride
+    step = stretch.loss_at[lowest_at]
     lr = here.lr or 0.0
     return Finding(
         rule="adam-late-instability",
