@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,6 +40,7 @@ from sightline.check.evidence import Evidence
 from sightline.check.finding import Finding, Number, Severity
 from sightline.check.recovering.recovered import Recovered
 from sightline.check.trying import attempt
+from sightline.objective import Weights
 from sightline.penalties import NONE
 from sightline.recipes.objective import RecipeObjective
 
@@ -56,7 +58,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     alone = replace(held.objective, penalty=NONE, bias_strength=0.0)
     cost_held, cost_free = alone.value(held.optimum), alone.value(free.optimum)
     lost = cost_held - cost_free
-    share, of_all = lost / max(cost_free, 1e-300), lost / max(_constant(alone), 1e-300)
+    share, of_all = lost / max(cost_free, 1e-300), lost / max(_constant(alone, free.optimum.coef), 1e-300)
     if share < SLIGHT or of_all < OF_ALL / 4:
         return None
     serious = share >= COSTS and of_all >= OF_ALL
@@ -84,24 +86,18 @@ def _without(objective: RecipeObjective) -> RecipeObjective:
     return replace(objective, bias_strength=0.0)
 
 
-def _constant(alone: RecipeObjective) -> float:
+def _constant(alone: RecipeObjective, coef: Tensor) -> float:
     """Mean loss of the best prediction that is the same for all rows."""
-    data, outputs = alone.data, alone.outputs
-    b = torch.zeros(() if outputs is None else (outputs,), dtype=torch.float64, requires_grad=True)
-    n = len(data.y)
-    weight = torch.ones(n, dtype=torch.float64) if data.weight is None else data.weight
-    optimizer = torch.optim.LBFGS([b], max_iter=50, line_search_fn="strong_wolfe")
+    from scipy.optimize import minimize
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        z = b.expand(n) if outputs is None else b.expand(n, outputs)
-        value: Tensor = (alone.loss.value(z, data.y) * weight).sum() / weight.sum()
-        value.backward()
-        return value
+    shape = coef.shape[1:]  # () of one output, (K,) of several
 
-    with torch.enable_grad():
-        optimizer.step(closure)
-        return float(closure().detach())
+    def at(vector: np.ndarray) -> tuple[float, np.ndarray]:
+        b = torch.from_numpy(vector.astype(np.float64)).reshape(shape)
+        found = alone.evaluate(Weights(torch.zeros_like(coef), b))
+        return found.loss, found.gradient.intercept.reshape(-1).double().numpy()
+
+    return float(minimize(at, np.zeros(shape or 1), jac=True, method="L-BFGS-B").fun)
 
 
 def _shown(bias: Tensor) -> str:
