@@ -219,7 +219,8 @@ def find_scores(program: Program, weights: Values, rows: set[int]) -> Scores | N
         new = [s for s in between if s in rows and s not in read]
         if new:
             meeting = next(i for i in program.instructions if set(new) & set(i.sources) and i.outputs)
-            target = next(s for s in meeting.sources if s in new)
+            met = [s for s in meeting.sources if s in new]
+            target = next((s for s in met if not _counts_up(program.values[s])), met[0])
             break
         prediction = here
         if affine and is_affine(program, moved, fixed, here):
@@ -228,6 +229,13 @@ def find_scores(program: Program, weights: Values, rows: set[int]) -> Scores | N
             affine = False
     beside = tuple(s for s in program.inputs if s in own and s not in read and s != target)
     return Scores(program, kind, scores, prediction, meeting, target, read, beside, data, tuple(penalties))
+
+
+def _counts_up(value: Tensor) -> bool:
+    """Whether it is 0, 1, 2, ...: row numbers, as in ``scores[torch.arange(n), y]``, are no targets."""
+    if value.ndim != 1 or value.is_floating_point() or value.dtype == torch.bool or len(value) < 3:
+        return False
+    return bool((value.cpu() == torch.arange(len(value))).all())
 
 
 def _cut(program: Program, weights: Values, waist: int) -> Program | None:

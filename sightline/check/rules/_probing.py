@@ -165,8 +165,9 @@ def _link(training: Recovered, slot: int) -> Link | None:
             z = size * torch.randn((count, *inner), generator=generator, dtype=torch.float64)
             seen.append((z, at(z)))
         values = torch.cat([v.reshape(-1) for _, v in seen])
+        values = values[~torch.isnan(values)]  # inf / inf, where a softmax is written by hand
         kind = next((name for name, link in KNOWN.items() if _alike(link, seen)), "")
-        rows_of = [v.reshape(v.shape[0], -1) for _, v in seen if v.ndim]
+        rows_of = [v.reshape(v.shape[0], -1) for _, v in seen if v.ndim and not bool(torch.isnan(v).any())]
         simplex = bool(rows_of) and all(v.shape[1] > 1 and bool((v >= -1e-9).all()) for v in rows_of)
         simplex = simplex and all(float((v.sum(1) - 1).abs().max()) < 1e-6 for v in rows_of)
         low, high = float(values.min()), float(values.max())

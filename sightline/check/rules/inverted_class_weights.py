@@ -42,7 +42,7 @@ from sightline.check.finding import Finding, Number, Place, Severity
 from sightline.check.recovering.recovered import Recovered
 from sightline.check.rules._probing import Stage, by_row, labels, stages, tried_with, two_values
 
-POWER = (0.5, 1.6)  # of the frequency, around that of inverted weights, 1
+POWER = (0.75, 1.3)  # of the frequency, around that of inverted weights, 1
 UNEQUAL = 1.5  # most frequent over rarest class, from which on there is something to balance
 
 

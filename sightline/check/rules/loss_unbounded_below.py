@@ -35,7 +35,9 @@ from __future__ import annotations
 import contextlib
 import math
 
+import numpy as np
 import torch
+from scipy.optimize import linprog
 from torch import Tensor
 
 from sightline.check.evidence import Evidence
@@ -46,6 +48,9 @@ from sightline.check.rules._probing import classification, labels, signs, stages
 from sightline.check.rules._refused import arguments
 from sightline.losses import Logistic, Squared
 
+FAR = 200.0  # scores at which a row's slope is that far out
+STEEP = 1e6  # a slope that grows for ever, as that of exp
+MOST_ROWS = 2000
 LENGTHS = (1e3, 1e4, 1e5)
 STEADY = 0.2  # how far a tenfold step may be from a tenfold fall
 
@@ -113,7 +118,7 @@ def _falling(training: Recovered) -> tuple[float, float] | None:
     end = {s: w.detach().double() for s, w in training.weights.items()}
     start = {s: w.detach().double() for s, w in training.start.items()}
     base = end if all(bool(torch.isfinite(w).all()) for w in end.values()) else start
-    for direction in _directions(training, base, start):
+    for direction in (*_directions(training, base, start), *_by_rows(training, base)):
         size = math.sqrt(sum(float(d.square().sum()) for d in direction.values()))
         if not size or not math.isfinite(size):
             continue
@@ -136,6 +141,32 @@ def _directions(
         slope = training.gradient({s: w.clone() for s, w in weights.items()})
         found.append({s: -slope.get(s, torch.zeros_like(base[s])) for s in base})
     return [d for d in found if all(bool(torch.isfinite(v).all()) for v in d.values())]
+
+
+def _by_rows(training: Recovered, base: dict[int, Tensor]) -> list[dict[int, Tensor]]:
+    """The direction in which the sum of the rows' slopes far out is least, by a linear program; for one output."""
+    linear, here = training.linear, stages(training)
+    if not here or linear is None or linear.where is None or linear.outputs != 1 or len(linear.X) > MOST_ROWS:
+        return []
+    stage = here[0]
+    size = stage.which.numel()
+    up, down = (
+        stage.slope(torch.full(stage.shape, sign * FAR, dtype=torch.float64)).reshape(-1).clamp(-STEEP, STEEP).numpy()
+        for sign in (1.0, -1.0)
+    )
+    X = torch.cat([linear.X, torch.full((len(linear.X), 1), float(linear.has_bias))], 1)[stage.which].numpy()
+    p = X.shape[1]
+    rows = np.concatenate([np.concatenate([s[:, None] * X, -np.eye(size)], 1) for s in (up, down)])
+    cost = np.concatenate([np.zeros(p), np.ones(size)])
+    found = linprog(cost, A_ub=rows, b_ub=np.zeros(2 * size), bounds=[(-1, 1)] * p + [(None, None)] * size)
+    if found.x is None:
+        return []
+    vector = torch.zeros(sum(base[s].numel() for s in linear.slots), dtype=torch.float64)
+    vector[linear.where[0]] = torch.from_numpy(found.x[: p - 1])
+    if linear.bias is not None:
+        vector[linear.bias[0]] = float(found.x[p - 1])
+    parts = dict(zip(linear.slots, vector.split([base[s].numel() for s in linear.slots])))
+    return [{s: parts[s].reshape(w.shape) if s in parts else torch.zeros_like(w) for s, w in base.items()}]
 
 
 def _cause(training: Recovered) -> tuple[str, str]:

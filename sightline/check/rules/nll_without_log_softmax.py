@@ -60,6 +60,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     weight = _picked(stage, classes[stage.which])
     if weight is None:
         return None
+    if _normalised(stage):
+        return None
     made = stage.made if stage.made is not None and bool(torch.isfinite(stage.made).all()) else None
     made = training.value(stage.slot, training.start) if made is None else made
     sums = None if made is None else made.double().exp().sum(1)
@@ -82,6 +84,14 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         ),
         weight=1.0,
     )  # fmt: skip
+
+
+def _normalised(stage: Stage) -> bool:
+    """Whether exp of each row sums to 1: some log_softmax made it, of whatever."""
+    if stage.made is None:
+        return False
+    sums = torch.logsumexp(stage.made.reshape(len(stage.made), -1), 1)
+    return stage.link.high <= CLOSE and float(sums.abs().max()) < 1e-3
 
 
 def _picked(stage: Stage, classes: Tensor) -> Tensor | None:
