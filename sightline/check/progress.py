@@ -166,14 +166,29 @@ class Progress:
         return float(seen[0].optimizer.param_groups[0].get("momentum", 0.0) or 0.0) if seen else 0.0
 
     @cached_property
-    def lr(self) -> float | None:
-        """The largest learning rate that was seen, in the script's own loss."""
-        rates = [
-            float(options["lr"])
-            for beat in self.training.stretch.beats for event in beat.events for options in event.options
-            if "lr" in options
+    def _rates(self) -> list[tuple[int, float]]:
+        """(number of the backward pass, largest learning rate of a group) at the steps that were looked at closely."""
+        return [
+            (beat.number, max(float(options["lr"]) for options in event.options))
+            for beat in self.training.stretch.beats for event in beat.events
+            if event.options and all("lr" in options for options in event.options)
         ]  # fmt: skip
-        return max(rates) if rates else learning_rate(self.training)
+
+    @cached_property
+    def highest_lr(self) -> float | None:
+        """The largest learning rate that was seen: what must be stable."""
+        return max(rate for _, rate in self._rates) if self._rates else learning_rate(self.training)
+
+    @cached_property
+    def lr(self) -> float | None:
+        """The mean learning rate over all steps: what a schedule leaves of it is what makes progress."""
+        rates = self._rates
+        if not rates:
+            return learning_rate(self.training)
+        ends = [number for number, _ in rates[1:]] + [max(self.training.stretch.backwards, rates[-1][0] + 1)]
+        lengths = [end - number for (number, _), end in zip(rates, ends)]
+        total = sum(length * rate for length, (_, rate) in zip(lengths, rates))
+        return total / max(sum(lengths), 1)
 
     @cached_property
     def steps(self) -> int:

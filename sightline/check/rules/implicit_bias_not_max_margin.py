@@ -58,23 +58,26 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         return None
     objective = here.problem.objective
     witness = here.problem.solution.certificate.witness
-    if objective.outputs is not None or objective.n > MOST_ROWS or not math.isfinite(here.end):
+    if objective.outputs not in (None, 2) or objective.n > MOST_ROWS or not math.isfinite(here.end):
         return None
     if witness is None or witness.separation != "complete" or not _looked_for(evidence):
         return None
     weights = training.weights_in(here.problem, training.weights)
-    norm = float(weights.coef.norm())
-    own = float((objective.data.y * objective.scores(weights)).min()) / norm if norm else 0.0
+    y, coef, scores = objective.data.y, weights.coef, objective.scores(weights)
+    if objective.outputs == 2:  # softmax of two classes is a function of the difference
+        y, coef, scores = 2.0 * y.double() - 1.0, coef[:, 1] - coef[:, 0], scores[:, 1] - scores[:, 0]
+    norm = float(coef.norm())
+    own = float((y * scores).min()) / norm if norm else 0.0
     from sightline.estimators.max_margin import MaxMarginClassifier
 
     X = objective.data.design.to_dense().double()
-    machine = MaxMarginClassifier().fit(X, (objective.data.y > 0).long())
-    coef = torch.as_tensor(machine.coef_, dtype=torch.float64).reshape(-1)
+    machine = MaxMarginClassifier().fit(X, (y > 0).long())
+    best_coef = torch.as_tensor(machine.coef_, dtype=torch.float64).reshape(-1)
     intercept = float(torch.as_tensor(machine.intercept_).reshape(-1)[0])
-    best = float((objective.data.y * (X @ coef + intercept)).min() / coef.norm())
+    best = float((y * (X @ best_coef + intercept)).min() / best_coef.norm())
     if best <= 0 or own > SHORT * best:
         return None
-    cosine = float(weights.coef @ coef / (norm * coef.norm())) if norm else 0.0
+    cosine = float(coef @ best_coef / (norm * best_coef.norm())) if norm else 0.0
     angle = math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
     tried = None
     if evidence.attempt:

@@ -55,9 +55,9 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         return None
     if here.kind in ADAPTIVE:
         return _adaptive(here, training, evidence)
-    if not here.descent or here.lr is None:
+    if not here.descent or here.highest_lr is None:
         return None
-    lr, limit = here.lr, here.limit
+    lr, limit = here.highest_lr, here.limit
     batch = False
     if limit is not None and here.worst_batch and here.diverged:
         of_batch = 2 * (1 + here.momentum) / here.worst_batch

@@ -66,11 +66,14 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     tried = None
     if evidence.attempt:
         tried = attempt(training, here.problem, f"the same recipe with lr={better:g}", lr=better)
+    highest = here.highest_lr or lr
+    falling = f" (the schedule lets it fall from {highest:g})" if highest > 2 * lr else ""
     times = "no number of steps" if math.isinf(needed) else f"{needed:,.0f} steps"
     return Finding(
         rule="lr-too-low",
         severity=Severity.WARNING,
-        what=f"learning rate {lr:g} would need {times} to get there, {here.steps:,} were made; up to {here.limit:.2g}"
+        what=f"learning rate {lr:.3g}{falling} would need {times} to get there, {here.steps:,} were made; up to"
+        f" {here.limit:.2g}"
         " is"
         " stable",
         where=evidence.optimizer_line(training),

@@ -48,7 +48,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     here = progress(training)
     if here is None or here.no_minimum or not here.far or here.diverged:
         return None
-    if here.descent and here.lr is not None and here.limit is not None and here.lr > here.limit:
+    if here.descent and here.highest_lr is not None and here.limit is not None and here.highest_lr > here.limit:
         return None
     if not _falling(training):
         return None

@@ -50,7 +50,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     here = progress(training)
     if rows is None or here is None or here.diverged or len(rows.batches) < 3 or training.linear is None:
         return None
-    if here.descent and here.lr is not None and here.limit is not None and here.lr > here.limit:
+    if here.descent and here.highest_lr is not None and here.limit is not None and here.highest_lr > here.limit:
         return None
     if not here.no_minimum and here.excess < AWAY * here.best + 1e-4 * here.null:
         return None
