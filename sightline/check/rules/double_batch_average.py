@@ -78,14 +78,12 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         rule="double-batch-average",
         severity=Severity.WARNING,
         what=f"the loss is a mean over {size:,} rows and is divided by {size:,} once more ({code}): each step is"
-        f" {size:,}"
-        " times too small",
+        f" {size:,} times too small",
         where=where,
         measured=Number(size**2, "divisor", f"{size:,} x {size:,}"),
         bound=Number(size, "rows in a batch", f"{size:,}"),
         why="Loss functions of PyTorch average over the batch unless reduction='sum' is asked for. Dividing again"
-        " shrinks the"
-        " gradient.",
+        " shrinks the gradient.",
         fix=fix,
         tried=tried,
         weight=1.0,
@@ -131,7 +129,7 @@ def _in_loss(training: Recovered, size: int) -> tuple[Place | None, str, str] | 
 
 
             where = place(step.at)
-            return where, "in the loss", "loss = criterion(model(X), y)" if where is None else _without(where)
+            return where, "in the loss", _without(where)
     return None
 
 
@@ -149,10 +147,8 @@ def _in_update(training: Recovered, evidence: Evidence, size: int) -> tuple[Plac
     assert program is not None
     if not _is_mean(training, program.loss, size):
         return None
-    spots = dict.fromkeys(
-        e.at for b in training.stretch.beats for e in b.events if e.kind in ("update", "grad changed") and e.at is not None
-    )
-    for spot in spots:
+    events = [e for b in training.stretch.beats for e in b.events if e.kind in ("update", "grad changed")]
+    for spot in dict.fromkeys(e.at for e in events if e.at is not None):
         where = evidence.place(spot)
         line = failing.statement(where)
         for node in ast.walk(line) if line is not None else ():
@@ -188,10 +184,10 @@ def _number(node: ast.expr, training: Recovered, evidence: Evidence, line: ast.s
         if not inside or node.id not in given:
             continue
         for call in evidence.calls(function.name):
-            place = given.index(node.id) - (given[0] == "self")
+            position = given.index(node.id) - (given[0] == "self")
             asked = next((k.value for k in call.keywords if k.arg == node.id), None)
-            if asked is None and place < len(call.args):
-                asked = call.args[place]
+            if asked is None and position < len(call.args):
+                asked = call.args[position]
             found = None if asked is None else _plain(asked, names)
             if found is not None:
                 return found
@@ -229,6 +225,6 @@ class _Undivided(ast.NodeTransformer):
 def _without(where: Place | None) -> str:
     """The line without its division."""
     line = failing.statement(where)
-    if line is None or isinstance(line, ast.AugAssign) and isinstance(line.op, ast.Div):
+    if line is None or (isinstance(line, ast.AugAssign) and isinstance(line.op, ast.Div)):
         return "# leave this line out"
     return ast.unparse(_Undivided().visit(line))
