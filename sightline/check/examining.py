@@ -104,8 +104,9 @@ def _facts(training: Recovered | None, recording: Recording) -> dict[str, Any]:
     stretch = training.stretch
     losses = [x for x in stretch.losses if math.isfinite(x)]
     facts |= {
-        "parameters": list(stretch.names), "numbers_trained": stretch.size, "updates": stretch.counts.get("step", 0) or
-        stretch.counts.get("update", 0), "optimizer": stretch.optimizers[0].kind if stretch.optimizers else "by hand",
+        "parameters": list(stretch.names), "numbers_trained": stretch.size,
+        "steps": stretch.counts.get("step", 0) or stretch.backwards,
+        "optimizer": stretch.optimizers[0].kind if stretch.optimizers else "updates by hand",
         "learning_rate": learning_rate(training), "first_loss": stretch.losses[0] if stretch.losses else None,
         "last_loss": losses[-1] if losses else None,
     }  # fmt: skip

@@ -17,7 +17,7 @@ from sightline.show.picture import number
 
 UNKNOWN = "–"
 NEIGHBOURS = 1  # lines of code shown on each side
-# What is told first of a training, and how; other entries follow as they are called.
+# What is told of a training in its one line, and how; other entries are in the JSON.
 TRAINING = {
     "model": "{}", "loss": "{} loss", "rows": "{} rows", "columns": "{} columns", "classes": "{} classes",
     "optimizer": "{}", "lr": "learning rate {}", "learning_rate": "learning rate {}", "momentum": "momentum {}",
@@ -117,12 +117,12 @@ def counts(findings: Sequence[Finding]) -> str:
 def training_words(training: dict[str, Any]) -> str:
     """What was seen of a training, in one line: '2,000 rows, 1 column, SGD, learning rate 1e−6, 5,000 steps'."""
     words = []
-    for key in (*(k for k in TRAINING if k in training), *(k for k in training if k not in TRAINING)):
+    for key in (k for k in TRAINING if k in training):
         value = training[key]
         if value is None or value == "" or isinstance(value, dict | list | tuple | bool):
             continue
         shown = value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else brief(float(value), 4)
-        form = TRAINING.get(key, f"{key.replace('_', ' ')} {{}}")
+        form = TRAINING[key]
         words.append(form.removesuffix("s" if value == 1 and form.startswith("{} ") else "").format(shown))
     return sentence(", ".join(words)).replace("1 classe", "1 class")
 
