@@ -100,7 +100,8 @@ class Stage:
         """Derivative of the rest of the loss, float64, the shape of ``values``."""
         leaf = values.detach().double().clone().requires_grad_()
         with torch.enable_grad():
-            value = self.function(leaf, self.y if y is None else y)
+            target = self.y if y is None else y
+            value = self.function(leaf, target.double() if target.is_floating_point() else target)
             (made,) = torch.autograd.grad(value, leaf)
         return made.double()
 

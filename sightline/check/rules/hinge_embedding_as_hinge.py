@@ -76,7 +76,10 @@ def _of_distances(stage: Stage) -> bool:
     y = stage.y.double().reshape(-1)
     if y.numel() != stage.which.numel():
         return False
-    slopes = [stage.slope(torch.full(stage.shape, z, dtype=torch.float64)).reshape(-1) for z in PROBES]
+    try:
+        slopes = [stage.slope(torch.full(stage.shape, z, dtype=torch.float64)).reshape(-1) for z in PROBES]
+    except (RuntimeError, ValueError):  # a loss that refuses such scores
+        return False
     size = float(slopes[0].abs().max())
     up = [s[y > 0] for s in slopes]
     down = [s[y < 0] for s in slopes]

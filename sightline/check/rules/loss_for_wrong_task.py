@@ -74,10 +74,8 @@ def _no_gradient(training: Recovered, evidence: Evidence, here: list[Stage]) -> 
     assert linear is not None and y is not None
     if linear.outputs != 1 or any(s.link.constant for s in here):
         return None
-    generator = torch.Generator().manual_seed(6)
-    for size in PROBES:
-        if bool((stage.slope(size * torch.randn(stage.shape, generator=generator, dtype=torch.float64)) != 0).any()):
-            return None
+    if not _flat(stage):
+        return None
     distinct = len(torch.unique(y))
     two = bool(two_values(y))
     loss = Logistic() if two else Squared()
@@ -96,6 +94,15 @@ def _no_gradient(training: Recovered, evidence: Evidence, here: list[Stage]) -> 
         fix=f"loss = {fix}(model(X), y)",
         tried=tried_with(training, evidence, loss, name, factor=1.0 if two else 2.0, y=sign), weight=1.0,
     )  # fmt: skip
+
+
+def _flat(stage: Stage) -> bool:
+    """Whether the loss's derivative is exactly zero at scores of any size; not where it refuses some."""
+    generator = torch.Generator().manual_seed(6)
+    with contextlib.suppress(Exception):
+        sizes = [size * torch.randn(stage.shape, generator=generator, dtype=torch.float64) for size in PROBES]
+        return not any(bool((stage.slope(z) != 0).any()) for z in sizes)
+    return False
 
 
 def _margins(training: Recovered, evidence: Evidence) -> Finding | None:
