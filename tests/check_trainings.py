@@ -33,7 +33,7 @@ LOSSES = {
 TARGETS = {
     "regression": "y = (X @ w_true).unsqueeze(1) + 0.5 + 0.3 * torch.randn(n, 1)",
     "logistic": "y = torch.bernoulli(torch.sigmoid((X @ w_true).unsqueeze(1) + 0.3))",
-    "softmax": "y = (X @ torch.randn(p, 3) - torch.log(-torch.log(torch.rand(n, 3)))).argmax(1)",
+    "softmax": "y = (0.7 * X @ torch.randn(p, 3) - torch.log(-torch.log(torch.rand(n, 3)))).argmax(1)",
     "hinge": "y = torch.sign((X @ w_true).unsqueeze(1) + 0.3 + torch.randn(n, 1))",
     "squared hinge": "y = torch.sign((X @ w_true).unsqueeze(1) + 0.3 + torch.randn(n, 1))",
     "poisson": "y = torch.poisson(torch.exp(0.4 * (X @ w_true).unsqueeze(1) + 0.3))",
@@ -118,7 +118,7 @@ def _training(
         penalty = "by hand"
     # Single rows and small batches have larger curvatures than the mean of all rows; Adam's steps are of its rate.
     rate = RATES[task] * {"full": 1.0, "loader": 0.2, "slices": 0.2, "single rows": 0.05}[batches]
-    rate = {"momentum": 0.3 * rate, "adam": 0.05 if batches == "full" else 0.02}.get(update, rate)
+    rate = {"momentum": 0.3 * rate, "adam": 0.05}.get(update, rate)
     epochs = {"full": 400, "loader": 60, "slices": 60, "single rows": 30}[batches]
     if task == "hinge":  # its derivative does not fade: larger steps, that become small later
         rate, epochs = 3 * rate, epochs + epochs // 2
