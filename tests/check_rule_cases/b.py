@@ -57,7 +57,7 @@ def _then(last: str, model: str = "nn.Linear(2, 1)") -> str:
 
 BCE = "-(y * torch.log(p) + (1 - y) * torch.log(1 - p)).mean()"
 
-CASES: list[tuple[str, str, str, str]] = [
+TABLE: list[tuple[str, str, str, str]] = [
     ("target-shape-broadcast", _trained("((o - real) ** 2).mean()"), _trained("((o[:, 0] - real) ** 2).mean()"),
      "60, 60"),
     ("target-shape-broadcast", _trained("F.l1_loss(o, real)"), _trained("F.cross_entropy(o, kinds)", THREE), "(60, 1)"),
@@ -130,7 +130,7 @@ CASES: list[tuple[str, str, str, str]] = [
     ("loss-unbounded-below", _by_hand("F.binary_cross_entropy_with_logits(o, y + 1)"),
      _by_hand("F.binary_cross_entropy_with_logits(o, 0.8 * y + 0.1)"), "1, 2"),
     ("loss-unbounded-below", _by_hand("F.poisson_nll_loss(o, counts - counts.mean())"),
-     _by_hand("F.poisson_nll_loss(o, 10 * counts)"), "below 0"),
+     _by_hand("F.poisson_nll_loss(o, counts + 3)"), "below 0"),
     ("loss-unbounded-below", _trained("F.binary_cross_entropy_with_logits(o[:, 0], 2 * y - 1)"),
      _trained("F.soft_margin_loss(o[:, 0], 2 * y - 1)"), "-1, 1"),
     ("loss-sign-flipped", _by_hand("(y * o - F.softplus(o)).mean()"), _by_hand("(F.softplus(o) - y * o).mean()"),
@@ -171,3 +171,5 @@ CASES: list[tuple[str, str, str, str]] = [
      _few("(torch.where(few > 0, few.mean(), 1 - few.mean()) * (F.softplus(o) - few * o)).mean()"),
      _few("(F.softplus(o) - few * o).mean()"), "frequent"),
 ]  # fmt: skip
+# Healthy ones are trained to their end, so that no other rule has anything to say.
+CASES = [(rule, broken, healthy.replace("range(60)", "range(800)"), words) for rule, broken, healthy, words in TABLE]
