@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import linecache
+import os
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -19,14 +20,16 @@ from sightline.check.watching.operations import Failure
 MISSING = object()
 
 
-def statement(place: Place | None) -> ast.stmt | None:
+def statement(evidence: Evidence, place: Place | None) -> ast.stmt | None:
     """The smallest statement that covers a line, None where its file cannot be read."""
     if place is None:
         return None
-    try:
-        tree = ast.parse("".join(linecache.getlines(place.file)))
-    except (SyntaxError, ValueError):
-        return None
+    tree = evidence.tree
+    if os.path.basename(place.file) != os.path.basename(evidence.script):
+        try:
+            tree = ast.parse("".join(linecache.getlines(place.file)))
+        except (SyntaxError, ValueError):
+            return None
     found: ast.stmt | None = None
     for node in ast.walk(tree):
         covers = isinstance(node, ast.stmt) and node.lineno <= place.line <= (node.end_lineno or node.lineno)
@@ -67,7 +70,7 @@ def modules(evidence: Evidence) -> list[tuple[str, nn.Module]]:
     spaces = [names for _, names in reversed(evidence.frames)] or [evidence.recording.globals]
     for names in spaces:
         for name, held in names.items():
-            if isinstance(held, nn.Module):
+            if isinstance(held, nn.Module) and "_parameters" in held.__dict__:  # its constructor has run
                 found.setdefault(id(held), (name, held))
     return list(found.values())
 

@@ -61,7 +61,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     size = _rows(training)
     if size is None or size < 2:
         return None
-    found = _in_loss(training, size) or _in_update(training, evidence, size)
+    found = _in_loss(training, evidence, size) or _in_update(training, evidence, size)
     if found is None:
         return None
     where, code, fix = found
@@ -114,7 +114,7 @@ def _is_mean(training: Recovered, slot: int, size: int) -> bool:
     return bool(twice) and bool((again - once).abs() <= 1e-4 * once.abs()) and bool(once != 0)
 
 
-def _in_loss(training: Recovered, size: int) -> tuple[Place | None, str, str] | None:
+def _in_loss(training: Recovered, evidence: Evidence, size: int) -> tuple[Place | None, str, str] | None:
     """A division of the mean by the number of rows, on the way to the loss."""
     program = training.whole_program
     assert program is not None
@@ -129,7 +129,7 @@ def _in_loss(training: Recovered, size: int) -> tuple[Place | None, str, str] | 
 
 
             where = place(step.at)
-            return where, "in the loss", _without(where)
+            return where, "in the loss", _without(evidence, where)
     return None
 
 
@@ -150,11 +150,11 @@ def _in_update(training: Recovered, evidence: Evidence, size: int) -> tuple[Plac
     events = [e for b in training.stretch.beats for e in b.events if e.kind in ("update", "grad changed")]
     for spot in dict.fromkeys(e.at for e in events if e.at is not None):
         where = evidence.place(spot)
-        line = failing.statement(where)
+        line = failing.statement(evidence, where)
         for node in ast.walk(line) if line is not None else ():
             divisor = _of_gradient(node)
             if divisor is not None and _number(divisor, training, evidence, line) == size:
-                return where, f"/ {ast.unparse(divisor)} in the update", _without(where)
+                return where, f"/ {ast.unparse(divisor)} in the update", _without(evidence, where)
     return None
 
 
@@ -222,9 +222,9 @@ class _Undivided(ast.NodeTransformer):
         return node.left if isinstance(node.op, ast.Div) else self.generic_visit(node)
 
 
-def _without(where: Place | None) -> str:
+def _without(evidence: Evidence, where: Place | None) -> str:
     """The line without its division."""
-    line = failing.statement(where)
+    line = failing.statement(evidence, where)
     if line is None or (isinstance(line, ast.AugAssign) and isinstance(line.op, ast.Div)):
         return "# leave this line out"
     return ast.unparse(_Undivided().visit(line))

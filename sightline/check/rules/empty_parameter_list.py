@@ -106,7 +106,7 @@ def _given(evidence: Evidence) -> Any:
 def _model(evidence: Evidence, where: Place | None) -> tuple[str, nn.Module] | None:
     """The model whose parameters were asked for: the one named in the line, or else the only one there is."""
     names = evidence.frames[-1][1] if evidence.frames else {}
-    line = failing.statement(where)
+    line = failing.statement(evidence, where)
     for node in ast.walk(line) if line is not None else ():
         if isinstance(node, ast.Attribute) and node.attr in ("parameters", "named_parameters"):
             held = failing.value(node.value, names)

@@ -62,7 +62,7 @@ def _read(evidence: Evidence) -> Finding | None:
     if not isinstance(evidence.error, AttributeError | TypeError) or "NoneType" not in evidence.message:
         return None
     for where, names in reversed(evidence.frames):
-        line = failing.statement(where)
+        line = failing.statement(evidence, where)
         for node in ast.walk(line) if line is not None else ():
             if not isinstance(node, ast.Attribute) or node.attr != "grad":
                 continue

@@ -55,7 +55,7 @@ def find_in_script(evidence: Evidence) -> Finding | None:
     if base is None or not base.is_leaf or not base.requires_grad:
         return None
     where = evidence.where_it_failed
-    line = failing.statement(where)
+    line = failing.statement(evidence, where)
     names = evidence.frames[-1][1] if evidence.frames else {}
     name = failing.name_of_value(base, names) or "a weight"
     code = where.code if where is not None else "w -= lr * w.grad"

@@ -106,7 +106,7 @@ def _reach(node: Any) -> int:
 def _line(evidence: Evidence, adding: Place | None) -> tuple[Place | None, str]:
     """The line that keeps the loss, and that line with the number in its place."""
     if adding is not None:
-        line = failing.statement(adding)
+        line = failing.statement(evidence, adding)
         if isinstance(line, ast.AugAssign):
             return adding, f"{ast.unparse(line.target)} += {ast.unparse(line.value)}.item()"
         return adding, "total = total + loss.item()"

@@ -69,7 +69,7 @@ def find_in_script(evidence: Evidence) -> Finding | None:
 
 def _name(evidence: Evidence, loss: Tensor) -> str:
     """What the failing line calls the loss."""
-    line = failing.statement(evidence.where_it_failed)
+    line = failing.statement(evidence, evidence.where_it_failed)
     for node in ast.walk(line) if line is not None else ():
         if isinstance(node, ast.Attribute) and node.attr == "backward":
             return ast.unparse(node.value)

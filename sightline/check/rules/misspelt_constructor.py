@@ -171,7 +171,7 @@ def _making(evidence: Evidence, kind: type) -> bool:
     if not evidence.frames:
         return False
     where, names = evidence.frames[-1]
-    line = failing.statement(where)
+    line = failing.statement(evidence, where)
     calls = [n for n in ast.walk(line) if isinstance(n, ast.Call)] if line is not None else []
     return any(failing.value(c.func, names) is kind for c in calls)
 
