@@ -119,7 +119,8 @@ FAULTS = (
           lambda t: t.with_pieces(target=t.pieces["target"] + "\ny = (y + 1) / 2")),
     Fault("HingeEmbeddingLoss", "hinge-embedding-as-hinge", lambda t: t.task == "hinge",
           _put(loss="loss = nn.HingeEmbeddingLoss()(out, t)")),
-    Fault("learning rate x 100", "lr-too-high", lambda t: _smooth(t) and t.task != "logistic", _rate(100)),
+    Fault("learning rate x 100", "lr-too-high", lambda t: _smooth(t) and t.task != "logistic",
+          lambda t: _rate(100)(t.with_pieces(**{"decay of the rate": ""}))),  # which would mend it in time
     Fault("learning rate / 10,000", "lr-too-low", lambda t: t.update != "adam", _rate(1e-4)),
     Fault("a row of NaN", "nan-in-data", lambda t: True, _put(**{"after data": "X[7] = float('nan')"})),
     Fault("optimizer of another module", "optimizer-on-other-parameters", lambda t: t.is_module and not t.by_hand,
