@@ -22,7 +22,7 @@ from sightline.check.trying import accuracy, learning_rate
 from sightline.objective import Weights
 from sightline.recipes.minimised import Minimised
 
-BESIDE = 0.05  # excess over the optimum, as a share of it, that is called far
+BESIDE = 0.02  # excess over the optimum, as a share of it, that is called far
 OF_NULL = 1e-4  # and of the value of the best constant: what exact data are measured by
 OF_NULL_CLASSES = 0.01  # the same for losses of classes, whose optimum may be near zero
 ACCURACY = 0.02  # share of rows by which the optimum is better
@@ -253,6 +253,19 @@ class Progress:
 
     def _weights(self, weights: dict[int, Tensor]) -> Weights:
         return self.training.weights_in(self.problem, weights)
+
+    @cached_property
+    def distance_standardised(self) -> float | None:
+        """The same way in the weights of standardised columns."""
+        objective = self.problem.objective
+        if self.no_minimum or objective.p > LARGEST:
+            return None
+        with contextlib.suppress(Exception):
+            J = self._scaling(objective.intercept)
+            error = self._weights(self.training.start).flat() - self.problem.optimum.flat()
+            rows = error.double().reshape(objective.outputs or 1, -1)[:, : len(J)]
+            return float(torch.linalg.solve(J, rows.T).abs().max())
+        return None
 
     def _scaling(self, intercept: bool) -> Tensor:
         """From the weights of standardised columns to those of the person's own."""

@@ -73,7 +73,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     improved = float(after[-1] / after[after > 1e-13 * after[-1]][0])
     if here.is_far(scaled) and improved > 0.5 * condition and condition < DEPENDENT:
         return None  # scaling does not help, and the columns are not that nearly dependent either
-    if here.kind in ADAPTIVE and here.distance is not None and here.lr * here.steps < 0.05 * here.distance:
+    way = here.distance_standardised
+    if here.kind in ADAPTIVE and way is not None and here.lr * here.steps < 0.5 * way:
         return None  # the rate is too low for any columns
     return _finding(here, training, evidence, condition, improved, float(f"{min(lr, 1.0):.1g}"))
 
@@ -103,7 +104,8 @@ def _finding(
         bound=Number(improved, "condition number of standardised columns"),
         why=f"The largest curvature allows no rate above {here.limit or math.nan:.2g}, and at that rate the flattest"
         " direction needs about as many steps as the condition number. Scaling makes the curvatures alike.",
-        fix=f"{x} = ({x} - {x}.mean(0)) / {x}.std(0)\nlr = {lr:g}" if helped else "optimizer = torch.optim.LBFGS(parameters,"
+        fix=f"{x} = ({x} - {x}.mean(0)) / {x}.std(0)\nlr = {lr:g}" if helped else "optimizer ="
+        " torch.optim.LBFGS(parameters,"
         ' line_search_fn="strong_wolfe")    # or sl.fit: the columns are nearly dependent',
         tried=tried,
         weight=0.7,

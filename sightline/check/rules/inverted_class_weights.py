@@ -56,6 +56,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     classes = torch.searchsorted(two, y.double().reshape(-1)) if len(two) else labels(training)
     if classes is None or classes.numel() != rows.n or bool((classes < 0).any()):
         return None
+    if int(classes.max()) >= rows.n:  # real numbers, not classes; a count of each would fill the memory
+        return None
     count = torch.bincount(classes).double()
     if len(count) < 2 or bool((count == 0).any()) or len(count) > rows.n / 4:
         return None

@@ -27,7 +27,7 @@ optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
 
 ## How sure
 
-The rule speaks where the end is far from the certified optimum, the same recipe would need more than 20 times the
+The rule speaks where the end is far from the certified optimum, the same recipe would need more than ten times the
 steps, and a larger, stable rate would have been there.
 """
 
@@ -41,8 +41,9 @@ from sightline.check.progress import ADAPTIVE, Progress, progress
 from sightline.check.recovering.recovered import Recovered
 from sightline.check.trying import attempt
 
-MORE_STEPS = 20  # times as many would be needed,
+MORE_STEPS = 10  # times as many would be needed,
 MANY = 10_000  # and so many at least: fewer a person would just make
+UNSCALED = 1e3  # condition number from which scaling can matter
 LARGER = 3  # times as large a rate would do
 
 
@@ -93,6 +94,9 @@ def _adaptive(here: Progress, training: Recovered, evidence: Evidence) -> Findin
     if way is None or lr is None:
         return None
     travel = lr * here.steps
+    scaled = here.distance_standardised
+    if scaled is not None and 2 * travel > scaled and (here.condition or 1.0) > UNSCALED:
+        return None  # on standardised columns it would have been there: the columns, not the rate
     if travel * MORE_STEPS >= way and not (travel < 0.5 * way and lr < 1e-3 * way / MORE_STEPS):
         return None
     better = float(f"{max(10 * way / here.steps, lr):.1g}")
