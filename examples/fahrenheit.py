@@ -9,7 +9,7 @@ fahrenheit = 1.8 * celsius + 32 + 0.5 * torch.randn(200, 1)
 model = torch.nn.Linear(1, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
 
-for epoch in range(2000):
+for _ in range(2000):
     loss = torch.nn.functional.mse_loss(model(celsius), fahrenheit)
     optimizer.zero_grad()
     loss.backward()

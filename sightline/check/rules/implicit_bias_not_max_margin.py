@@ -1,4 +1,4 @@
-"""The line is not the one with the largest margin, which the script looks for, and will not be for long.
+"""The line is not the one with the largest margin that the script looks for, and will not be for long.
 
 ## What it finds
 

@@ -40,6 +40,7 @@ from sightline.check.evidence import Evidence
 from sightline.check.finding import Finding, Number, Place, Severity, Tried
 from sightline.check.recovering.recovered import Recovered
 from sightline.check.recovering.soft import soft_cross_entropy
+from sightline.check.rules._climbing import STRAIGHT, climb
 from sightline.check.rules._probing import (
     Stage,
     classification,
@@ -50,7 +51,6 @@ from sightline.check.rules._probing import (
     stages,
     tried_with,
 )  # fmt: skip
-from sightline.check.rules._climbing import STRAIGHT, climb
 from sightline.check.trying import attempt
 from sightline.losses import Loss
 
