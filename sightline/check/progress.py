@@ -256,15 +256,14 @@ class Progress:
 
     @cached_property
     def distance_standardised(self) -> float | None:
-        """The same way in the weights of standardised columns."""
+        """The same way on standardised columns, from a start of the size that layers have, 1."""
         objective = self.problem.objective
         if self.no_minimum or objective.p > LARGEST:
             return None
         with contextlib.suppress(Exception):
             J = self._scaling(objective.intercept)
-            error = self._weights(self.training.start).flat() - self.problem.optimum.flat()
-            rows = error.double().reshape(objective.outputs or 1, -1)[:, : len(J)]
-            return float(torch.linalg.solve(J, rows.T).abs().max())
+            rows = self.problem.optimum.flat().double().reshape(objective.outputs or 1, -1)[:, : len(J)]
+            return float(torch.linalg.solve(J, rows.T).abs().max()) + 1.0
         return None
 
     def _scaling(self, intercept: bool) -> Tensor:

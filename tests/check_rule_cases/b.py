@@ -82,7 +82,7 @@ TABLE: list[tuple[str, str, str, str]] = [
     ("sigmoid-before-bce-with-logits", _by_hand("(lambda p: (F.softplus(p) - y * p).mean())(torch.sigmoid(o))"),
      _by_hand("(F.softplus(o) - y * o).mean()"), "its own"),
     ("sigmoid-before-bce-with-logits", _by_hand("F.binary_cross_entropy_with_logits(1 / (1 + torch.exp(-o)), y)"),
-     _by_hand("F.binary_cross_entropy_with_logits(0.01 * o, y)"), "[0, 1]"),
+     _by_hand("F.binary_cross_entropy_with_logits(0.5 * o, y)"), "[0, 1]"),
     ("nll-without-log-softmax", _trained("F.nll_loss(o, kinds)", THREE),
      _trained("F.nll_loss(F.log_softmax(o, 1), kinds)", THREE),
      "instead of 1"),
@@ -172,4 +172,18 @@ TABLE: list[tuple[str, str, str, str]] = [
      _few("(F.softplus(o) - few * o).mean()"), "frequent"),
 ]  # fmt: skip
 # Healthy ones are trained to their end, so that no other rule has anything to say.
-CASES = [(rule, broken, healthy.replace("range(60)", "range(800)"), words) for rule, broken, healthy, words in TABLE]
+# The healthy ones run to their end.
+LONGER = {"range(60)": "range(1500)", "lr=0.1)": "lr=0.3)", "p -= 0.1 *": "p -= 0.3 *"}
+
+
+def to_its_end(script):
+    """A script with more and larger steps."""
+    for old, new in LONGER.items():
+        script = script.replace(old, new)
+    return script.replace("range(1500)", "range(12000)") if any(part in script for part in SLOW) else script
+
+
+SLOW = ("real.sign() * o", "few.sum()")  # nearly separated: these take more
+
+
+CASES = [(rule, broken, to_its_end(healthy), words) for rule, broken, healthy, words in TABLE]

@@ -150,7 +150,14 @@ def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def is_affine(program: Program, moved: Values, fixed: Values, slot: int) -> bool:
-    """Whether a value is an affine function of the ``moved`` slots, tested at random ones of several sizes."""
+    """Whether a value is an affine function of the ``moved`` slots, tested around them and around random ones.
+
+    Where weights are very large or near zero many functions look affine around them: log softmax does, and sigmoid.
+    """
+    return _is_affine(program, moved, fixed, slot) and _is_affine(program, _random_like(moved), fixed, slot)
+
+
+def _is_affine(program: Program, moved: Values, fixed: Values, slot: int) -> bool:
     generator = torch.Generator().manual_seed(0)
 
     def at(values: Values) -> Tensor:

@@ -65,6 +65,15 @@ def changes(stretch: Stretch, event: Event) -> bool:
     return event.kind in CHANGES
 
 
+def replaced(stretch: Stretch, evidence: Evidence) -> bool:
+    """Whether an optimizer of this training holds tensors that no loss has ever reached."""
+    used = {id(p) for s in evidence.recording.stretches for p in s.parameters}
+    return any(
+        p.requires_grad and p.grad is None and id(p) not in used
+        for seen in holders(stretch, evidence) for p in seen.parameters
+    )  # fmt: skip
+
+
 def strangers(stretch: Stretch) -> list[SeenOptimizer]:
     """Optimizers that stepped after this training's backward passes and hold none of its parameters."""
     own = {id(p) for p in stretch.parameters}

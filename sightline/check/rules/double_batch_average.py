@@ -114,6 +114,12 @@ def _is_mean(training: Recovered, slot: int, size: int) -> bool:
     return bool(twice) and bool((again - once).abs() <= 1e-4 * once.abs()) and bool(once != 0)
 
 
+def _adds_to_one(training: Recovered) -> bool:
+    """Whether the rows' weights in the loss add up to 1 (2 for squares): a sum divided by a number of rows by hand."""
+    found = training.recognised
+    return found is not None and found.factor <= 2 + 1e-6
+
+
 def _in_loss(training: Recovered, evidence: Evidence, size: int) -> tuple[Place | None, str, str] | None:
     """A division of the mean by the number of rows, on the way to the loss."""
     program = training.whole_program
@@ -145,29 +151,34 @@ def _in_update(training: Recovered, evidence: Evidence, size: int) -> tuple[Plac
     """A division of the gradient by the number of rows, in the line of the update."""
     program = training.whole_program
     assert program is not None
-    if not _is_mean(training, program.loss, size):
+    if not (_is_mean(training, program.loss, size) or _adds_to_one(training)):
         return None
     events = [e for b in training.stretch.beats for e in b.events if e.kind in ("update", "grad changed")]
     for spot in dict.fromkeys(e.at for e in events if e.at is not None):
         where = evidence.place(spot)
         line = failing.statement(evidence, where)
         for node in ast.walk(line) if line is not None else ():
-            divisor = _of_gradient(node)
+            divisor = _of_gradient(node, any(b.returned for b in training.stretch.beats))
             if divisor is not None and _number(divisor, training, evidence, line) == size:
                 return where, f"/ {ast.unparse(divisor)} in the update", _without(evidence, where)
     return None
 
 
-def _of_gradient(node: ast.AST) -> ast.expr | None:
-    """What a gradient is divided by in this expression."""
+def _of_gradient(node: ast.AST, returned: bool) -> ast.expr | None:
+    """What a gradient is divided by in this expression: in ``g / n``, and in ``1 / n * g``.
+
+    returned : gradients are what ``torch.autograd.grad`` returned, under any name.
+    """
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         read, divisor = node.left, node.right
     elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div):
         read, divisor = node.target, node.value
     else:
         return None
-    of_gradient = any(isinstance(n, ast.Attribute) and n.attr == "grad" for n in ast.walk(read))
-    return divisor if of_gradient else None
+    if isinstance(read, ast.Constant) and read.value == 1:
+        return divisor
+    reads_grad = any(isinstance(n, ast.Attribute) and n.attr == "grad" for n in ast.walk(read))
+    return divisor if reads_grad or (returned and not isinstance(read, ast.Constant)) else None
 
 
 def _number(node: ast.expr, training: Recovered, evidence: Evidence, line: ast.stmt | None) -> float | None:

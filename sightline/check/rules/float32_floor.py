@@ -44,6 +44,7 @@ from sightline.check.trying import attempt
 
 EPS = torch.finfo(torch.float32).eps
 TIMES = 100.0  # the floor, and so many times above
+COARSE = 1e-3  # of the targets' spread: a rounding that is worth a word
 LOWER = 3.0  # times is the optimum lower
 
 
@@ -52,7 +53,14 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     here = progress(training)
     if here is None or training.dtype != torch.float32 or here.problem.objective.loss.name != "squared":
         return None
-    if not math.isfinite(here.end) or here.end <= 0 or not _stalled(here):
+    if not math.isfinite(here.end) or here.end <= 0:
+        return None
+    return _stalled_at_floor(here, training, evidence) or _rounded_targets(here, training, evidence)
+
+
+def _stalled_at_floor(here: Progress, training: Recovered, evidence: Evidence) -> Finding | None:
+    """A loss that no longer falls, near the square of what float32 resolves."""
+    if not _stalled(here):
         return None
     z = training.z(training.weights)
     y = training.y
@@ -85,6 +93,40 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         " exist."
         " Centre the numbers, or compute in float64.",
         fix="model = model.double()\nX, y = X.double(), y.double()",
+        tried=tried,
+        weight=0.9,
+    )
+
+
+def _rounded_targets(here: Progress, training: Recovered, evidence: Evidence) -> Finding | None:
+    """Targets so far from zero that what is left at the optimum is no more than their rounding to float32.
+
+    Rounding to multiples of d leaves residuals of variance d²/12.
+    """
+    y = training.y
+    if y is None or y.dtype != torch.float32 or not here.problem.objective.intercept:
+        return None
+    step = float(torch.nextafter(y.abs().max(), torch.tensor(math.inf)) - y.abs().max())
+    spread = float(y.double().std())
+    left = 2 * here.best
+    if step < COARSE * spread or not 0.1 * step**2 / 12 <= left <= 3 * step**2 / 12:
+        return None
+    tried = None
+    if evidence.attempt:
+        tried = attempt(training, here.problem, "the same rows, as float32 has them", own_recipe=False)
+    return Finding(
+        rule="float32-floor",
+        severity=Severity.WARNING,
+        what=f"the targets are multiples of {step:.3g} in float32, and what the best line leaves, {left**0.5:.2g}, is"
+        " no"
+        " more than that rounding",
+        where=evidence.loss_line(training),
+        measured=Number(left**0.5, "residuals of the optimum (root mean square)"),
+        bound=Number(step / 12**0.5, "rounding of the targets to float32"),
+        why=f"Near {float(y.abs().max()):.3g} neighbouring float32 numbers are {step:.3g} apart. Centre the targets"
+        " before"
+        " they become float32, or keep them in float64.",
+        fix="y = (y64 - y64.mean()).float()    # or model.double(), with X and y in float64",
         tried=tried,
         weight=0.9,
     )

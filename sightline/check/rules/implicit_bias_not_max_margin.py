@@ -44,7 +44,7 @@ from sightline.check.finding import Finding, Number, Outcome, Severity, Tried
 from sightline.check.progress import progress
 from sightline.check.recovering.recovered import Recovered
 
-SHORT = 0.9  # of the largest margin
+SHORT = 0.95  # of the largest margin
 MOST_ROWS = 5000
 NORMS = ("norm", "vector_norm")
 ANGLES = ("cosine_similarity", "normalize", "atan2", "atan", "acos")

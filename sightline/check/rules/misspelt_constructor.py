@@ -70,17 +70,19 @@ def _misspelt(evidence: Evidence) -> Finding | None:
     names = failing.visible(evidence)
     for kind in _classes(names):
         own = vars(kind)
-        method = next((n for n, f in own.items() if alike(n) and callable(f)), None)
+        method = next((n for n, f in own.items() if alike(_unmangled(n, kind)) and callable(f)), None)
         if method is None or "__init__" in own:
             continue
         assigned = _assigned(own[method])
         held = next((v for v in _held(names) if type(v) is kind), None)
         if held is not None:
             lacking = [a for a in assigned if not hasattr(held, a)]
+            if assigned and not lacking and not _called(evidence, _unmangled(method, kind)):
+                lacking = assigned  # they are there, made by the parent's constructor
             if not assigned or lacking != assigned:
                 continue
             what = (
-                f"{kind.__name__} has {method} and no __init__, so {', '.join(lacking)} "
+                f"{kind.__name__} has {_unmangled(method, kind)} and no __init__, so its {', '.join(lacking)} "
                 f"{'was' if len(lacking) == 1 else 'were'} never made"
             )
         elif isinstance(evidence.error, TypeError | AttributeError) and _making(evidence, kind):
@@ -90,6 +92,16 @@ def _misspelt(evidence: Evidence) -> Finding | None:
         where = _place(own[method], method) or evidence.where_it_failed
         return _finding(what, where, method, "def __init__(self, ...):")
     return None
+
+
+def _unmangled(name: str, kind: type) -> str:
+    """A method's name as it was written: Python stores ``__init`` as ``_Class__init``."""
+    return name.removeprefix(f"_{kind.__name__}") if name.startswith(f"_{kind.__name__}__") else name
+
+
+def _called(evidence: Evidence, name: str) -> bool:
+    """Whether the script calls a method of that name."""
+    return any(True for _ in evidence.calls(name))
 
 
 def _parent_misspelt(evidence: Evidence) -> Finding | None:

@@ -60,6 +60,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     if here is None or here.no_minimum or here.far or training.linear is None:
         return None
     objective = here.problem.objective
+    if getattr(objective.loss, "soft", False):
+        return None
     if objective.loss.name not in ("squared", "logistic", "softmax") or objective.n > MOST_ROWS:
         return None
     null = _null(objective)

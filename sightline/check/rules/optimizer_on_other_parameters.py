@@ -35,7 +35,9 @@ from __future__ import annotations
 
 from sightline.check.evidence import Evidence
 from sightline.check.finding import Finding, Number, Severity
+from sightline.check.progress import progress
 from sightline.check.recovering.recovered import Recovered
+from sightline.check.recovering.scores import AFFINE
 from sightline.check.rules import _updates as updates
 from sightline.check.trying import attempt
 from sightline.check.watching.stretch import SeenOptimizer, Stretch
@@ -55,7 +57,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         if seen is None or stretch.backwards < 2:
             return None
     else:
-        seen = _with_old_parts(stretch, evidence, idle)
+        seen = _with_old_parts(stretch, evidence, idle) or _with_a_part(training, evidence, idle)
         if seen is None:
             return None
     used = {id(p) for p in stretch.parameters}
@@ -74,7 +76,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         measured=Number(shared, "of the optimizer's tensors in the loss", f"{shared} of {len(given)}"),
         bound=Number(len(stretch.parameters), "tensors that the loss depends on", str(len(stretch.parameters))),
         why="The optimizer was made of tensors that were replaced afterwards: a model, or a layer of it, was made anew."
-        " What it holds gets no gradient, and step() skips it.",
+        " What it holds gets no gradient, and step() skips it." if shared < len(given) else
+        "The optimizer was given a part of what the loss depends on. The rest gets gradients and stays as it began.",
         fix="# after the last change of the model\n"
         f"optimizer = torch.optim.{seen.kind}({_owner(stretch)}.parameters(), ...)",
         tried=tried,
@@ -93,6 +96,20 @@ def _with_old_parts(stretch: Stretch, evidence: Evidence, idle: list[int]) -> Se
         if any(p.grad is None and p.requires_grad and id(p) not in registered for p in seen.parameters):
             return seen
     return None
+
+
+def _with_a_part(training: Recovered, evidence: Evidence, idle: list[int]) -> SeenOptimizer | None:
+    """The optimizer of a linear model that holds some of its parameters, where the end is far from the optimum of all.
+
+    Layers before the last that are left out on purpose, as in fine-tuning, are another model's.
+    """
+    stretch, scores, here = training.stretch, training.scores, progress(training)
+    if scores is None or scores.kind != AFFINE or here is None or not here.far:
+        return None
+    held = {id(p) for o in evidence.recording.optimizers for p in o.parameters}
+    if any(id(stretch.parameters[i]) in held for i in idle) or stretch.counts.get("update"):
+        return None
+    return next(iter(updates.holders(stretch, evidence)), None)
 
 
 def _owner(stretch: Stretch) -> str:

@@ -35,10 +35,12 @@ import math
 
 from sightline.check.evidence import Evidence
 from sightline.check.finding import Finding, Number, Severity
-from sightline.check.progress import ADAPTIVE, progress
+from sightline.check.progress import ACCURACY, ADAPTIVE, progress
 from sightline.check.recovering.recovered import Recovered
-from sightline.check.trying import attempt
+from sightline.check.trying import attempt, relative
+from sightline.check.verdict import above
 
+GRAVE = 0.1  # gap from which it is more than advice
 MANY = 20_000  # steps that nobody should wait for
 QUICKER = 'optimizer = torch.optim.LBFGS(parameters, line_search_fn="strong_wolfe")    # or sl.fit(X, y)'
 
@@ -56,8 +58,10 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     if here.kind in ADAPTIVE and here.distance is not None and here.lr:
         needed = max(3 * here.distance / here.lr, 2.0 * here.steps)
     more = None if needed is None or not math.isfinite(needed) or needed <= here.steps else math.ceil(needed * 1.5)
-    relative = here.excess / max(here.best, 1e-300)
-    share = f"{100 * relative:.2g} % above the optimum" if relative < 100 else f"{1 + relative:.2g} times the optimum"
+    gap = relative(here.excess, here.end, here.null)
+    share = f"{above(gap)} above the optimum"
+    right, could_be = here.accuracies
+    lower = right is not None and could_be is not None and right < could_be - ACCURACY
     many = more is not None and more > MANY
     tried = None
     if evidence.attempt:
@@ -65,11 +69,11 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         tried = attempt(training, here.problem, what, steps=more, own_recipe=not many and more is not None)
     return Finding(
         rule="stopped-early",
-        severity=Severity.WARNING,
+        severity=Severity.WARNING if gap > GRAVE or lower else Severity.ADVICE,
         what=f"stopped after {here.steps:,} steps with the loss still falling, {share}",
         where=evidence.place(training.stretch.at),
         measured=Number(here.steps, "steps", f"{here.steps:,}"),
-        bound=Number(more, "steps needed", f"{more:,}") if more else Number(relative, "gap relative to the optimum"),
+        bound=Number(more, "steps needed", f"{more:,}") if more else Number(gap, "gap relative to the optimum"),
         why="The certified optimum is far below the last loss. More steps of the same kind lead there.",
         fix=f"for step in range({more}):" if more and not many else QUICKER,
         tried=tried,

@@ -61,6 +61,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         i for i, p in enumerate(stretch.parameters)
         if still[i] and pulled[i] and id(p) not in held and id(p) not in registered
     ]  # fmt: skip
+    if updates.replaced(stretch, evidence):
+        return None  # the optimizer holds tensors of before: that is the fault, not who registers what
     lasting = _lasting(training, left)
     if not lasting or (stretch.module is None and not updates.holders(stretch, evidence)):
         return None
