@@ -106,6 +106,9 @@ def _with_a_part(training: Recovered, evidence: Evidence, idle: list[int]) -> Se
     stretch, scores, here = training.stretch, training.scores, progress(training)
     if scores is None or scores.kind != AFFINE or here is None or not here.far:
         return None
+    registered = None if stretch.module is None else {id(p) for p in stretch.module.parameters()}
+    if registered is not None and any(id(stretch.parameters[i]) not in registered for i in idle):
+        return None  # the module does not know of them: that is the fault
     held = {id(p) for o in evidence.recording.optimizers for p in o.parameters}
     if any(id(stretch.parameters[i]) in held for i in idle) or stretch.counts.get("update"):
         return None
