@@ -135,10 +135,10 @@ class Recovered(WithLoss):
         elif loss.targets == "classes":
             classes = list(range(linear.outputs))
         weight = rows.multiplicity
-        unlike = self.recognised.row_weights if self.recognised is not None else None
-        if row_weights is not None:
-            weight = row_weights if weight is None else weight * row_weights
-        elif unlike is not None and rows.how == WHOLE and len(unlike) == rows.n:
+        unlike = self._weights_of_rows if row_weights is None else row_weights
+        if isinstance(unlike, str):
+            return unlike
+        if unlike is not None:
             weight = unlike if weight is None else weight * unlike
         offset = None
         if linear.constant is not None:
@@ -158,6 +158,36 @@ class Recovered(WithLoss):
         penalty: Penalty = Penalty(l1=l1, l2=l2) if l1 or l2 else NONE
         objective = RecipeObjective(data, loss, penalty, linear.has_bias, on_bias if linear.has_bias else 0.0)
         return Minimised(objective, factor, loss.name, difference=difference, time_limit=SOLVE_SECONDS)
+
+    @cached_property
+    def _weights_of_rows(self) -> Tensor | str | None:
+        """Weight of each row in the script's loss, (n,); None where all count alike, a sentence where it is not known.
+
+        In a mean over a batch a row counts by its weight over the batch's rows, so that number is taken out again: a
+        last short batch weighs no row more where rows are shuffled.
+        """
+        found, rows = self.recognised, self.rows
+        if found is None or rows is None:
+            return None
+        if rows.how == WHOLE:
+            unlike = found.row_weights
+            return unlike if unlike is not None and len(unlike) == rows.n else None
+        asked = self.loss_of_scores()
+        if asked is None or len(asked[3]) != len(found.shares):
+            return None
+        which, lengths, left = asked[3], [], len(asked[3])
+        for batch in rows.batches:
+            if left <= 0:
+                break
+            lengths += [len(batch)] * len(batch)
+            left -= len(batch)
+        each = found.shares.double() * (1.0 if found.total else torch.tensor(lengths, dtype=torch.float64))
+        if float(each.max()) - float(each.min()) <= 1e-4 * float(each.max()):
+            return None
+        seen = torch.bincount(which, minlength=rows.n).double()
+        if bool((seen == 0).any()):
+            return "rows count differently in the loss, and the weights of some were not seen."
+        return torch.zeros(rows.n, dtype=torch.float64).index_add_(0, which, each) / seen
 
     @cached_property
     def passes_a_step(self) -> float:

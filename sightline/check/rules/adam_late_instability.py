@@ -45,6 +45,7 @@ from sightline.check.trying import attempt
 
 RISE = 1e3
 OF_NULL = 1e-5  # of the best constant's loss: less is not worth a word
+OF_OPTIMUM = 0.02  # and of the optimum
 KINDS = ("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop")
 
 
@@ -62,7 +63,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     lowest_at = min(range(late_from), key=losses.__getitem__)
     lowest, worst = losses[lowest_at] - optimum, max(losses[late_from:]) - optimum
     null = here.problem.factor * here.null
-    if worst < RISE * max(lowest, 1e-300) or worst < OF_NULL * null:
+    if worst < RISE * max(lowest, 1e-300) or worst < OF_NULL * null + OF_OPTIMUM * optimum:
         return None
     tried = None
     if evidence.attempt:

@@ -48,7 +48,7 @@ from sightline.penalties import L2
 
 BETTER = 0.5  # of what is left unexplained, at most, with the further columns
 LEFT = 0.05  # of the best constant's loss that must be left unexplained to say anything
-POOR = 0.5  # left unexplained from which it is more than advice
+POOR = 0.9  # left unexplained from which it is more than advice
 MOST_COLUMNS = 20
 LEVELS = 12
 MOST_ROWS = 20_000
@@ -86,7 +86,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         agree = (z * y > 0) if z.ndim == 1 else z.argmax(1) == y
         right_then = float(agree.double().mean())
     factor = here.problem.factor
-    poor = left > POOR or (right is not None and right_then is not None and right_then - right > 0.2)
+    poor = left > POOR or (right is not None and right_then is not None and right_then - right > 0.2 and right < _most(objective) + 0.05)
     tried = None
     if evidence.attempt:
         before = Outcome(factor * here.end, here.accuracies[0], here.excess / max(here.best, 1e-300), True)
@@ -107,6 +107,12 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         tried=tried,
         weight=1.0,
     )
+
+
+def _most(objective: Objective) -> float:
+    """Share of the most frequent class."""
+    counts = objective.data.y.double().unique(return_counts=True)[1]
+    return float(counts.max()) / objective.n
 
 
 def _null(objective: Objective) -> float:

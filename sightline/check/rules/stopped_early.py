@@ -40,7 +40,8 @@ from sightline.check.recovering.recovered import Recovered
 from sightline.check.trying import attempt, relative
 from sightline.check.verdict import above
 
-GRAVE = 0.1  # gap from which it is more than advice
+GRAVE = 0.1  # gap from which it is more than advice,
+OF_NULL = 0.05  # and for classes so much of the best constant's loss
 MANY = 20_000  # steps that nobody should wait for
 QUICKER = 'optimizer = torch.optim.LBFGS(parameters, line_search_fn="strong_wolfe")    # or sl.fit(X, y)'
 
@@ -62,6 +63,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
     share = f"{above(gap)} above the optimum"
     right, could_be = here.accuracies
     lower = right is not None and could_be is not None and right < could_be - ACCURACY
+    # Where classes are nearly separated the optimum is next to nothing, and a multiple of it still is.
+    grave = gap > GRAVE and (not here.of_classes or here.excess > OF_NULL * here.null)
     many = more is not None and more > MANY
     tried = None
     if evidence.attempt:
@@ -69,7 +72,7 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         tried = attempt(training, here.problem, what, steps=more, own_recipe=not many and more is not None)
     return Finding(
         rule="stopped-early",
-        severity=Severity.WARNING if gap > GRAVE or lower else Severity.ADVICE,
+        severity=Severity.WARNING if grave or lower else Severity.ADVICE,
         what=f"stopped after {here.steps:,} steps with the loss still falling, {share}",
         where=evidence.place(training.stretch.at),
         measured=Number(here.steps, "steps", f"{here.steps:,}"),
