@@ -86,7 +86,8 @@ def find(training: Recovered, evidence: Evidence) -> Finding | None:
         agree = (z * y > 0) if z.ndim == 1 else z.argmax(1) == y
         right_then = float(agree.double().mean())
     factor = here.problem.factor
-    poor = left > POOR or (right is not None and right_then is not None and right_then - right > 0.2 and right < _most(objective) + 0.05)
+    gains = right is not None and right_then is not None and right_then - right > 0.2
+    poor = left > POOR or (gains and right is not None and right < _most(objective) + 0.05)
     tried = None
     if evidence.attempt:
         before = Outcome(factor * here.end, here.accuracies[0], here.excess / max(here.best, 1e-300), True)
